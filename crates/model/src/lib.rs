@@ -1,0 +1,21 @@
+//! The vocabulary every room shares: APIs, plans, applications, limits, problem codes, units.
+//!
+//! Nothing here opens a socket, reads a clock or draws a random number, and nothing here knows
+//! how a word is written in a configuration file: that is the binary's business. A [`Snapshot`]
+//! is what the data plane serves from; it is built once, checked, and never changed.
+
+mod limits;
+mod problem;
+mod secret;
+mod snapshot;
+
+pub use limits::Limits;
+pub use problem::{Code, Side};
+pub use secret::Secret;
+pub use snapshot::{
+    ActiveHealth, Api, Application, Balance, ClientAuth, Credential, Face, HashKey, HeaderMatch,
+    HostPattern, HttpVersion, IpNet, KeyDigest, Operation, Organisation, OrganisationKind,
+    PassiveHealth, PathSegment, PathTemplate, Plan, Quota, QuotaOver, QuotaWindow, Rate, Retries,
+    ServedContract, Snapshot, Subscription, Timeouts, Upstream, UpstreamTarget, UpstreamTls,
+    Visibility,
+};

@@ -1,0 +1,108 @@
+//! The codes of everything that can go wrong in front of a person, in one list.
+
+/// Whose doing a problem is; decides whether repeating makes sense and who is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The caller sent something that cannot be served.
+    Caller,
+    /// The service behind the gateway failed.
+    Upstream,
+    /// The gateway failed, or protects itself.
+    Ours,
+}
+
+macro_rules! codes {
+    ($($variant:ident = $code:literal, $status:literal, $side:ident, $slug:literal, $title:literal;)*) => {
+        /// A problem the data plane answers with. Its page is `docs/errors/<code>.md`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $(#[doc = $title] $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// `GW0007`
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The HTTP status it is answered with.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$variant => $status,)* }
+            }
+
+            /// Whose doing it is.
+            pub const fn side(self) -> Side {
+                match self { $(Self::$variant => Side::$side,)* }
+            }
+
+            /// A name for metrics and access logs, `rate_limited`.
+            pub const fn slug(self) -> &'static str {
+                match self { $(Self::$variant => $slug,)* }
+            }
+
+            /// The `title` member of the problem (RFC 9457 §3.1.3).
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    NoSuchApi = "GW0001", 404, Caller, "no_such_api", "There is no API at this address";
+    NoSuchOperation = "GW0002", 404, Caller, "no_such_operation", "The API has no such operation";
+    MethodNotAllowed = "GW0003", 405, Caller, "method_not_allowed", "The resource does not answer this method";
+    CredentialMissing = "GW0004", 401, Caller, "credential_missing", "This API asks for a key";
+    CredentialUnknown = "GW0005", 401, Caller, "credential_unknown", "The key is not known";
+    NotSubscribed = "GW0006", 403, Caller, "not_subscribed", "The application does not subscribe to this API";
+    RateLimited = "GW0007", 429, Caller, "rate_limited", "Too many requests for the plan";
+    Malformed = "GW0008", 400, Caller, "malformed", "The request is not well-formed HTTP";
+    AmbiguousFraming = "GW0009", 400, Caller, "ambiguous_framing", "The length of the request can be read in two ways";
+    RequestLineTooLong = "GW0010", 414, Caller, "request_line_too_long", "The request line is too long";
+    HeadersTooLarge = "GW0011", 431, Caller, "headers_too_large", "The header fields are too large or too many";
+    RequestTooSlow = "GW0012", 408, Caller, "request_too_slow", "The request took too long to arrive";
+    BodyTooLarge = "GW0013", 413, Caller, "body_too_large", "The request body is too large";
+    AmbiguousPath = "GW0014", 400, Caller, "ambiguous_path", "The path can be read in two ways";
+    ExpectationFailed = "GW0015", 417, Caller, "expectation_failed", "The expectation cannot be met";
+    HostInvalid = "GW0016", 400, Caller, "host_invalid", "The host is missing, repeated or contradicts itself";
+    Misdirected = "GW0017", 421, Caller, "misdirected", "The connection was opened for another host";
+    ProtectedHeader = "GW0018", 400, Caller, "protected_header", "Connection names a field that may not be removed";
+    UpgradeRefused = "GW0019", 400, Caller, "upgrade_refused", "This connection cannot be upgraded";
+    MethodUnknown = "GW0020", 501, Caller, "method_unknown", "The method is not implemented here";
+    VersionUnsupported = "GW0021", 505, Caller, "version_unsupported", "The HTTP version is not supported";
+    UpstreamUnreachable = "GW0022", 502, Upstream, "upstream_unreachable", "The service cannot be reached";
+    UpstreamInvalid = "GW0023", 502, Upstream, "upstream_invalid", "The service gave an invalid answer";
+    UpstreamTimeout = "GW0024", 504, Upstream, "upstream_timeout", "The service did not answer in time";
+    NoUpstream = "GW0025", 503, Upstream, "no_upstream", "No server of the service is healthy";
+    Overloaded = "GW0026", 503, Ours, "overloaded", "The gateway is protecting itself from overload";
+    Draining = "GW0027", 503, Ours, "draining", "The gateway is shutting down";
+    Internal = "GW0028", 500, Ours, "internal", "The gateway failed";
+    QuotaExhausted = "GW0029", 429, Caller, "quota_exhausted", "The quota of the plan is used up";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_in_order() {
+        let codes: Vec<_> = Code::ALL.iter().map(|code| code.code()).collect();
+        let mut sorted = codes.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(codes, sorted);
+    }
+
+    #[test]
+    fn a_status_agrees_with_its_side() {
+        for code in Code::ALL {
+            match code.side() {
+                Side::Caller => assert!((400..500).contains(&code.status()) || code.status() > 500),
+                Side::Upstream | Side::Ours => assert!(code.status() >= 500),
+            }
+        }
+    }
+}
