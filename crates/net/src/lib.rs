@@ -7,3 +7,8 @@ pub mod listen;
 pub mod tls;
 
 pub mod http1;
+
+pub mod dns;
+
+pub mod handover;
+pub mod watch;

@@ -7,6 +7,8 @@
 mod certificate;
 mod client;
 mod server;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::{Arc, OnceLock};

@@ -315,6 +315,11 @@ pub struct Negotiated {
 }
 
 impl TlsAcceptor {
+    #[cfg(test)]
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.live.config)
+    }
+
     /// Makes the handshake within a time (L2).
     ///
     /// # Errors
