@@ -633,4 +633,47 @@ mod tests {
         let accepted = third.await.unwrap();
         assert_eq!(accepted.peer, client.local_addr().unwrap());
     }
+
+    #[test]
+    fn t42_out_of_descriptors_accepting_waits_and_goes_on() {
+        // In a process of its own: the tests beside it need their descriptors.
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "listen::tests::t42_child_process", "--ignored", "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+    }
+
+    const CHILD: &str = "PASARELA_TEST_T42_CHILD";
+
+    #[tokio::test]
+    #[ignore = "is started by t42_out_of_descriptors_accepting_waits_and_goes_on"]
+    async fn t42_child_process() {
+        if std::env::var_os(CHILD).is_none() {
+            return;
+        }
+        let hard = getrlimit(Resource::Nofile).maximum;
+        setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum: hard }).unwrap();
+        let listener = bind(LOOPBACK, 1).unwrap().remove(0);
+        let address = listener.local_addr().unwrap();
+        let mut acceptor =
+            Acceptor::new(listener, ConnectionTable::new(&limits(99, 99), &[])).unwrap();
+        let _client = TcpStream::connect(address).await.unwrap();
+        let hoard: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+        assert!(!hoard.is_empty() && hoard.len() < 64);
+
+        let began = cpu_time();
+        let waiting = tokio::time::timeout(Duration::from_secs(1), acceptor.next()).await;
+        assert!(waiting.is_err(), "there is no descriptor for it");
+        assert!(cpu_time() - began < Duration::from_millis(200), "it must not spin");
+        drop(hoard);
+        let accepted = tokio::time::timeout(Duration::from_secs(1), acceptor.next()).await;
+        accepted.expect("the client waited in the queue and is served");
+    }
+
+    fn cpu_time() -> Duration {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    }
 }

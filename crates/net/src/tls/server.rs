@@ -148,6 +148,8 @@ impl Live {
         };
         tls.send_tls13_tickets = TICKETS;
         tls.max_tls13_tickets = TICKETS_MOST;
+        // Our order of suites, cheapest first: every client that matters has AES in hardware.
+        tls.ignore_client_order = true;
         // Replays: no early data (L1). It is rustls's default; this line is the promise.
         tls.max_early_data_size = 0;
         Ok(Self { config: Arc::new(tls), verifier, client: config.client, facts, client_trust })
@@ -310,6 +312,8 @@ pub struct Negotiated {
     pub peer: Option<PeerCertificate>,
     /// `TLSv1.2` or `TLSv1.3`, for logs.
     pub version: &'static str,
+    /// The cipher suite's registered name, for logs.
+    pub suite: &'static str,
     /// Whether the session was resumed from a ticket.
     pub resumed: bool,
 }
@@ -361,6 +365,10 @@ impl Negotiated {
             version: connection
                 .protocol_version()
                 .and_then(|version| version.as_str())
+                .unwrap_or_default(),
+            suite: connection
+                .negotiated_cipher_suite()
+                .and_then(|suite| suite.suite().as_str())
                 .unwrap_or_default(),
             resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         }

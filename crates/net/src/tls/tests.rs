@@ -238,6 +238,45 @@ async fn http2_is_agreed_on_when_both_speak_it_and_demanded_when_needed() {
 }
 
 #[tokio::test]
+async fn every_usual_client_is_served_in_one_round_trip_with_the_cheapest_suite() {
+    use rustls::crypto::aws_lc_rs::kx_group::{SECP256R1, X25519, X25519MLKEM768};
+    let ca = Authority::new("ca");
+    let server = server_of(vec![ca.server(&["a.example"])]);
+    let roots = Arc::new(certificate::authorities(&ca.pem).unwrap());
+    let usual: [&[&'static dyn SupportedKxGroup]; 4] = [
+        &[X25519, SECP256R1],      // OpenSSL 3.0
+        &[X25519MLKEM768, X25519], // browsers
+        &[SECP256R1],              // hardware that must
+        &[X25519MLKEM768],         // the cautious
+    ];
+    for groups in usual {
+        let provider = CryptoProvider {
+            kx_groups: groups.to_vec(),
+            ..aws_lc_rs::default_provider() // AES-256 first
+        };
+        let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(Arc::clone(&roots))
+            .with_no_client_auth();
+        let (server_end, client_end) = sockets().await;
+        let (acceptor, connector) =
+            (server.acceptor(), tokio_rustls::TlsConnector::from(Arc::new(config)));
+        let (served, connected) = tokio::join!(
+            acceptor.accept(server_end, SECOND * 5),
+            connector.connect("a.example".try_into().unwrap(), client_end),
+        );
+        connected.unwrap();
+        let (stream, negotiated) = served.unwrap();
+        assert_eq!(negotiated.suite, "TLS13_AES_128_GCM_SHA256");
+        let kind = stream.get_ref().1.handshake_kind();
+        assert_eq!(kind, Some(rustls::HandshakeKind::Full), "no HelloRetryRequest");
+        let group = stream.get_ref().1.negotiated_key_exchange_group().unwrap();
+        assert_eq!(group.name(), groups[0].name());
+    }
+}
+
+#[tokio::test]
 async fn t57_upstreams_are_verified_and_the_log_can_tell_what_is_wrong() {
     let (ca, stranger) = (Authority::new("ca"), Authority::new("stranger"));
     let past = ca.leaf(&["a.example"], |params| {
