@@ -1,1 +1,5 @@
 //! gateway.
+
+pub mod cluster;
+pub mod credentials;
+pub mod limiter;
