@@ -212,9 +212,11 @@ impl RateFields {
     pub fn new(plan: &str, rate: &Rate) -> Self {
         let mut name = Vec::with_capacity(plan.len() + 2);
         write_string(plan, &mut name);
-        let per = rate.per.as_nanos().max(1);
-        let window = per.div_ceil(u128::from(NANOS)).min(u128::from(FIELD_INTEGER_MAX));
-        let quota = u128::from(rate.count) * (window * u128::from(NANOS)) / per;
+        // Bounded to 136 years and the largest integer, so that the product fits.
+        let per = rate.per.as_nanos().clamp(1, u128::from(u32::MAX) * u128::from(NANOS));
+        let window = per.div_ceil(u128::from(NANOS));
+        let count = u128::from(rate.count.min(FIELD_INTEGER_MAX));
+        let quota = count * window * u128::from(NANOS) / per;
         let mut policy = name.clone();
         policy.extend_from_slice(b";q=");
         write_integer(u64::try_from(quota).unwrap_or(u64::MAX), &mut policy);
@@ -472,7 +474,7 @@ mod tests {
         assert_eq!(show("q", &rate(3, Duration::from_millis(1500), 5), None), r#""q";q=4;w=2"#);
         assert_eq!(show("a\"\\ñ", &rate(1, secs(1), 1), None), r#""a\"\\?";q=1;w=1"#);
         let most = rate(u64::MAX, Duration::MAX, 1);
-        assert_eq!(show("x", &most, None), r#""x";q=999999999999999;w=999999999999999"#);
+        assert_eq!(show("x", &most, None), r#""x";q=999999999999999;w=4294967295"#);
 
         let slow = rate(7, secs(60), 2);
         let limiter = Limiter::new(slow);

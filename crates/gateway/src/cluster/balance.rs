@@ -133,7 +133,8 @@ impl View {
     #[inline]
     pub(super) fn least_requests(&self, draw: u64, fits: impl Fn(&Slot) -> bool) -> Option<&Slot> {
         let mut draws = Draws(draw);
-        let drawn = (0..DRAWS).map(|_| self.drawn(draws.next())).find(|i| fits(&self.slots[*i]));
+        let fits_at = |index: &usize| self.slots.get(*index).is_some_and(&fits);
+        let drawn = (0..DRAWS).map(|_| self.drawn(draws.next())).find(fits_at);
         let one = match drawn {
             Some(one) => one,
             None => self.slots.iter().position(&fits)?,
