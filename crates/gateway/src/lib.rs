@@ -1,1 +1,4 @@
-//! gateway.
+//! The data plane: carries one message from a listener to an upstream and back.
+
+pub mod path;
+pub mod route;
