@@ -141,7 +141,7 @@ fn first_irregular(raw: &[u8]) -> usize {
     while let Some(&byte) = raw.get(at) {
         let class = CLASS[usize::from(byte)];
         // After a slash both SLASH and DOT matter, elsewhere neither.
-        let matters = STOP | (SLASH | DOT) * after_slash;
+        let matters = STOP | ((SLASH | DOT) * after_slash);
         if class & matters != 0 && !(class == DOT && dots_are_a_name(raw, at)) {
             break;
         }
