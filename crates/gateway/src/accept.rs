@@ -77,24 +77,24 @@ fn begin(
                     server_name: None,
                     client_certificate: false,
                 };
-                let gauge = worker.observer.metrics.connection(listener, Protocol::Http1);
-                serve_h1::serve(&worker, Conn::new(Stream::Tcp(stream)), origin).await;
-                drop(gauge);
+                let mut gauge = worker.observer.metrics.connection(listener);
+                serve_h1::serve(&worker, Conn::new(Stream::Tcp(stream)), origin, &mut gauge).await;
             });
         }
         Some(tls) => {
             let acceptor = tls.acceptor();
             tokio::task::spawn_local(async move {
                 let _guards = (open, place);
+                let mut gauge = worker.observer.metrics.connection(listener);
                 // Boxed, so that the handshake's room is given back when it is over.
                 let within = worker.plane().snapshot.limits.tls_handshake;
                 let (stream, negotiated) = match Box::pin(acceptor.accept(stream, within)).await {
                     Ok(done) => {
-                        worker.observer.metrics.handshake(true);
+                        worker.observer.metrics.tls_handshake(true);
                         done
                     }
                     Err(error) => {
-                        worker.observer.metrics.handshake(false);
+                        worker.observer.metrics.tls_handshake(false);
                         tracing::debug!(%peer, %error, "a TLS handshake failed");
                         return;
                     }
@@ -109,11 +109,13 @@ fn begin(
                 let stream = Stream::Tls(Box::new(stream.into()));
                 match negotiated.alpn {
                     Alpn::Http1 => {
-                        let gauge = worker.observer.metrics.connection(listener, Protocol::Http1);
-                        serve_h1::serve(&worker, Conn::new(stream), origin).await;
-                        drop(gauge);
+                        serve_h1::serve(&worker, Conn::new(stream), origin, &mut gauge).await;
                     }
-                    Alpn::Http2 => serve_h2::serve(&worker, stream, Vec::new(), origin).await,
+                    Alpn::Http2 => {
+                        gauge.speaks(Protocol::Http2);
+                        // Boxed: its room is many times that of an HTTP/1.1 connection.
+                        Box::pin(serve_h2::serve(&worker, stream, Vec::new(), origin)).await;
+                    }
                 }
             });
         }

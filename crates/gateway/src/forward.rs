@@ -32,12 +32,12 @@ use crate::{
 };
 
 /// What every try of one call needs to know.
-pub(crate) struct Call<'a> {
+pub(crate) struct Call<'a, 'h> {
     worker: &'a Worker,
     api: &'a Api,
     plane: &'a ApiPlane,
     permit: &'a Permit,
-    order: &'a Order<'a>,
+    order: &'a Order<'h>,
     head: &'a Head,
     limits: &'a pasarela_model::Limits,
 }
@@ -148,7 +148,6 @@ pub(crate) async fn forward<'h, D: Downstream>(
             return Err(refusal);
         }
         ctx.retries += 1;
-        worker.observer.metrics.retried(runtime.slot);
         tried.push(guard.address);
     }
 }
@@ -162,7 +161,7 @@ fn note(change: Option<Change>, api: &Api, address: SocketAddr, worker: &Worker,
     match change {
         None => {}
         Some(Change::Ejected { for_ms }) => {
-            worker.observer.metrics.ejected(runtime.slot);
+            worker.observer.metrics.upstream_ejected(runtime.slot);
             tracing::warn!(api = %api.name, %address, for_ms, "a server was taken out of rotation");
         }
         Some(change) => tracing::info!(api = %api.name, %address, ?change, "a server is back"),
@@ -173,7 +172,9 @@ fn kind(failure: Failure) -> UpstreamFailure {
     match failure {
         Failure::Connect => UpstreamFailure::Connect,
         Failure::Timeout => UpstreamFailure::Timeout,
-        _ => UpstreamFailure::Answer,
+        Failure::ClosedBeforeAnswer | Failure::Unprocessed => UpstreamFailure::Closed,
+        Failure::Answer => UpstreamFailure::Invalid,
+        Failure::Status(_) => UpstreamFailure::Status,
     }
 }
 
@@ -209,7 +210,7 @@ fn caller_fault(error: &TransferError) -> Refusal {
     }
 }
 
-impl Call<'_> {
+impl Call<'_, '_> {
     /// The request-target upstream: the target's own path, and behind it what the caller asked for
     /// below the API's base (P3: the same normalised path that policy saw).
     fn put_target(&self, out: &mut Vec<u8>, destination: &Destination<'_>, ctx: &Ctx<'_>) {

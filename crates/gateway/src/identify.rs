@@ -29,7 +29,8 @@ pub(crate) fn identify(
     ctx: &mut Ctx<'_>,
 ) -> Result<Caller, Refusal> {
     let asked = !plane.snapshot.apis[api].plans.is_empty();
-    let key = match present(&Fields(head)) {
+    let fields = Fields(head);
+    let key = match present(&fields) {
         Presented::Key(key) => key,
         Presented::Missing => return Ok(Caller::Anonymous),
         Presented::Conflict if asked => {

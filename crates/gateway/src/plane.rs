@@ -17,7 +17,7 @@ use crate::{
     credentials::{CredentialIndex, SharedKey},
     limiter::{Limiter, LimiterKey, LimiterTable, RateFields},
     observe::{Metrics, Slot},
-    route::Router,
+    router::Router,
 };
 
 /// Why a snapshot cannot be served from.
@@ -92,7 +92,7 @@ impl Plane {
             .iter()
             .map(|plan| plan.rate.map(|rate| Arc::new(RateFields::new(&plan.name, &rate))))
             .collect();
-        let slots = metrics.slots(snapshot.apis.iter().map(|api| (api.name.as_str(), api.version)));
+        let slots = metrics.slots(&snapshot);
         let clusters = previous.map(Self::clusters).unwrap_or_default();
         let mut tls = TlsCache::default();
         let mut apis = Vec::with_capacity(snapshot.apis.len());

@@ -10,7 +10,7 @@ use pasarela_model::{Code, Side};
 use pasarela_net::{
     conn::Pace,
     http1::{Head, Name},
-    transfer::TransferError,
+    transfer::{Sink, TransferError},
 };
 use serde_json::json;
 

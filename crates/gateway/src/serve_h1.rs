@@ -17,7 +17,7 @@ use crate::{
     ctx::{Ctx, Origin},
     downstream::{Answer, Body, Downstream, Length, Put},
     mediate::tokens,
-    observe::Protocol,
+    observe::{ConnectionGauge, Protocol},
     request,
     respond::{self, Refusal},
     serve_h2,
@@ -31,7 +31,12 @@ const DRAIN_LINGER: Duration = Duration::from_millis(500);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Serves a connection until its end.
-pub(crate) async fn serve(worker: &Rc<Worker>, conn: Conn, origin: Origin) {
+pub(crate) async fn serve(
+    worker: &Rc<Worker>,
+    conn: Conn,
+    origin: Origin,
+    gauge: &mut ConnectionGauge,
+) {
     let mut down = Http1Down {
         conn: Some(conn),
         decoder: Decoder::Done,
@@ -51,10 +56,15 @@ pub(crate) async fn serve(worker: &Rc<Worker>, conn: Conn, origin: Origin) {
     let mut first = true;
     loop {
         match next_head(worker, &mut down, &mut parser, &mut head, first).await {
-            Next::Request => {}
+            Next::Request => {
+                if first {
+                    gauge.speaks(Protocol::Http1);
+                }
+            }
             Next::Ended => return,
             Next::Http2 => {
                 if let Some(conn) = down.conn.take() {
+                    gauge.speaks(Protocol::Http2);
                     let (stream, ahead) = conn.into_parts();
                     Box::pin(serve_h2::serve(worker, stream, ahead, origin)).await;
                 }

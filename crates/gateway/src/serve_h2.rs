@@ -43,7 +43,6 @@ const SHUT_OUT: Duration = Duration::from_secs(1);
 
 /// Serves a connection until its end. `ahead`: bytes of it that were read already.
 pub(crate) async fn serve(worker: &Rc<Worker>, stream: Stream, ahead: Vec<u8>, origin: Origin) {
-    let gauge = worker.observer.metrics.connection(origin.listener, Protocol::Http2);
     let limits = worker.plane().snapshot.limits.clone();
     let frames = FrameLimits {
         resets: limits.h2_resets_per_10s,
@@ -121,7 +120,6 @@ pub(crate) async fn serve(worker: &Rc<Worker>, stream: Stream, ahead: Vec<u8>, o
         Poll::Pending
     })
     .await;
-    drop(gauge);
 }
 
 /// Counts the exchanges of a connection.

@@ -362,16 +362,23 @@ impl<'a> Http1Source<'a> {
         }
     }
 
-    /// Whether the body was read to its end.
-    pub fn is_done(&self) -> bool {
-        self.decoder.is_done()
-    }
-
     /// Bytes of data read.
     pub fn received(&self) -> u64 {
         self.received
     }
 
+    /// Ready when the other side has left although it still awaits an answer: its connection
+    /// ended or failed. To be asked only when the body was read to its end; requests that follow
+    /// on the same connection are kept for later, up to a bound.
+    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.decoder.is_done() && self.half.reader.bytes().len() < PIECE_BYTES {
+            match ready!(self.half.poll_fill(cx)) {
+                Ok(true) => {}
+                Ok(false) | Err(_) => return Poll::Ready(()),
+            }
+        }
+        Poll::Pending
+    }
 }
 
 impl Source for Http1Source<'_> {

@@ -182,14 +182,23 @@ pub fn distribute(
 ///
 /// # Errors
 /// When the operating system refuses an option.
-pub fn tune_upstream(stream: &TcpStream, limits: &Limits) -> io::Result<()> {
+pub fn tune_upstream(stream: &TcpStream, user_timeout: Duration) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket.set_tcp_user_timeout(Some(limits.tcp_user_timeout))?;
+    socket.set_tcp_user_timeout(Some(user_timeout))?;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = limits;
+    let _ = user_timeout;
     Ok(())
+}
+
+/// Makes the closing of a connection a reset: the other end must not take what it got for all
+/// there is.
+///
+/// # Errors
+/// When the operating system refuses the option.
+pub fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
+    SockRef::from(stream).set_linger(Some(Duration::ZERO))
 }
 
 /// Raises the soft limit of open descriptors to the hard one and tells what holds now. Call it

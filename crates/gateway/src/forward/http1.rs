@@ -23,7 +23,7 @@ use crate::{
 
 /// Makes one try.
 pub(super) async fn attempt<'h, D: Downstream>(
-    call: &Call<'_>,
+    call: &Call<'_, '_>,
     destination: &Destination<'_>,
     down: &mut D,
     ctx: &mut Ctx<'h>,
@@ -66,7 +66,7 @@ async fn open(destination: &Destination<'_>) -> Result<Stream, Stop> {
     })
 }
 
-fn put_request(call: &Call<'_>, destination: &Destination<'_>, out: &mut Vec<u8>, ctx: &Ctx<'_>) {
+fn put_request(call: &Call<'_, '_>, destination: &Destination<'_>, out: &mut Vec<u8>, ctx: &Ctx<'_>) {
     out.extend_from_slice(call.head.method().as_bytes());
     out.push(b' ');
     call.put_target(out, destination, ctx);
@@ -102,7 +102,7 @@ enum Ended {
 }
 
 async fn exchange<'h, D: Downstream>(
-    call: &Call<'_>,
+    call: &Call<'_, '_>,
     conn: &mut Conn,
     chunked: bool,
     reused: bool,
@@ -348,7 +348,7 @@ fn note_status(ctx: &mut Ctx<'_>, status: u16) {
 
 /// Tells the caller that its connection is a tunnel from here on.
 async fn switch(
-    call: &Call<'_>,
+    call: &Call<'_, '_>,
     answer_head: &Head,
     answer: &mut impl Answer,
     ctx: &Ctx<'_>,

@@ -40,7 +40,7 @@ impl Put for HeaderMap {
 
 /// Makes one try.
 pub(super) async fn attempt<'h, D: Downstream>(
-    call: &Call<'_>,
+    call: &Call<'_, '_>,
     destination: &Destination<'_>,
     down: &mut D,
     ctx: &mut Ctx<'h>,
@@ -52,7 +52,7 @@ pub(super) async fn attempt<'h, D: Downstream>(
 }
 
 /// The shared connection, opened if there is none, with room for one more stream.
-async fn ready(call: &Call<'_>, destination: &Destination<'_>) -> Result<H2Client, Stop> {
+async fn ready(call: &Call<'_, '_>, destination: &Destination<'_>) -> Result<H2Client, Stop> {
     let shared = call.worker.pool.borrow_mut().h2(destination.address, destination.connector);
     if let Some(client) = shared
         && let Ok(client) = client.ready().await
@@ -84,7 +84,7 @@ async fn ready(call: &Call<'_>, destination: &Destination<'_>) -> Result<H2Clien
 }
 
 fn request(
-    call: &Call<'_>,
+    call: &Call<'_, '_>,
     destination: &Destination<'_>,
     ctx: &Ctx<'_>,
 ) -> Result<Request<()>, Stop> {
@@ -114,7 +114,7 @@ fn request(
 }
 
 async fn exchange<'h, D: Downstream>(
-    call: &Call<'_>,
+    call: &Call<'_, '_>,
     mut client: H2Client,
     request: Request<()>,
     empty: bool,
