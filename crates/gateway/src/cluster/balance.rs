@@ -1,7 +1,7 @@
 //! How one endpoint is chosen among those that fit: three rules over one list.
 //!
-//! Pure arithmetic on a `View`, one list of endpoints; which endpoints fit (health, already tried) is asked of the
-//! caller, and random numbers and hashes come from there too.
+//! Pure arithmetic on a `View`, one list of endpoints; which of them fit (health, already tried)
+//! is asked of the caller, and random numbers and hashes come from there too.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
