@@ -13,7 +13,7 @@ use std::mem::size_of;
 
 use pasarela_model::{Application, Credential};
 use sha2::{Digest, Sha256};
-use subtle::{ConditionallySelectable, ConstantTimeEq};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use thiserror::Error;
 
 /// Longest key that is looked at, in bytes. Ours have 43 characters; other people's fit too.
@@ -113,7 +113,7 @@ pub struct SharedKey {
     pub second: usize,
 }
 
-/// Finds the application of a key. A million keys take 40 MiB.
+/// Finds the application of a key. A million keys take 46 MiB.
 #[derive(Debug)]
 pub struct CredentialIndex {
     /// Sorted by digest; never empty.
@@ -128,8 +128,26 @@ pub struct CredentialIndex {
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    digest: [u8; 32],
+    digest: Words,
     application: u32,
+}
+
+/// A digest as four big-endian words: they sort like its bytes, and compare in a quarter of the
+/// steps that `subtle` takes for 32 bytes.
+type Words = [u64; 4];
+
+fn words(digest: &[u8; 32]) -> Words {
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(digest.chunks_exact(8)) {
+        *word = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    }
+    words
+}
+
+/// Whether two digests are the same, in constant time.
+fn same(one: &Words, other: &Words) -> Choice {
+    let difference = one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b));
+    difference.ct_eq(&0)
 }
 
 impl CredentialIndex {
@@ -143,7 +161,7 @@ impl CredentialIndex {
         for (index, application) in applications.iter().enumerate() {
             let application_index = u32::try_from(index).unwrap_or(NOBODY);
             entries.extend(application.credentials.iter().map(|Credential::ApiKey(digest)| {
-                Entry { digest: digest.0, application: application_index }
+                Entry { digest: words(&digest.0), application: application_index }
             }));
         }
         entries.sort_unstable_by_key(|entry| (entry.digest, entry.application));
@@ -160,14 +178,15 @@ impl CredentialIndex {
         }
         if entries.is_empty() {
             // So that nobody's key takes the same path as somebody's.
-            entries.push(Entry { digest: [0; 32], application: NOBODY });
+            entries.push(Entry { digest: [0; 4], application: NOBODY });
         }
         Ok(Self::with_directory(entries.into()))
     }
 
     fn with_directory(entries: Box<[Entry]>) -> Self {
-        // About one entry a bucket. Bounded, so that the shift below is always less than 64.
-        let bits = entries.len().ilog2().clamp(1, 28);
+        // Two to four buckets an entry, so that the fullest holds few. At least one bit and at
+        // most 28: the shift in `bucket_of` needs the one, memory the other.
+        let bits = (entries.len().ilog2() + 2).min(28);
         let mut starts = Vec::with_capacity((1 << bits) + 1);
         let (mut position, mut compared) = (0, 1);
         for bucket in 0..1usize << bits {
@@ -183,19 +202,19 @@ impl CredentialIndex {
 
     /// The application whose key this is, as its position in the list the index was built from.
     pub fn find(&self, presented: &[u8]) -> Option<usize> {
-        let digest: [u8; 32] = Sha256::digest(presented).into();
-        self.find_digest(&digest)
+        self.find_digest(&Sha256::digest(presented).into())
     }
 
     /// As [`Self::find`], for a key that is hashed already.
     pub fn find_digest(&self, digest: &[u8; 32]) -> Option<usize> {
+        let digest = words(digest);
         let start =
-            self.starts.get(bucket_of(digest, self.bits)).map_or(0, |start| *start as usize);
+            self.starts.get(bucket_of(&digest, self.bits)).map_or(0, |start| *start as usize);
         // Entries past the bucket are compared too: they differ, but the time does not.
         let start = start.min(self.entries.len() - self.compared);
         let mut found = NOBODY;
         for entry in self.entries.iter().skip(start).take(self.compared) {
-            found.conditional_assign(&entry.application, entry.digest.ct_eq(digest));
+            found.conditional_assign(&entry.application, same(&entry.digest, &digest));
         }
         (found != NOBODY).then_some(found as usize)
     }
@@ -217,9 +236,8 @@ impl CredentialIndex {
 }
 
 /// The first `bits` bits of a digest, `1 ≤ bits ≤ 28`.
-fn bucket_of(digest: &[u8; 32], bits: u32) -> usize {
-    let first = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
-    (first >> (32 - bits)) as usize
+fn bucket_of(digest: &Words, bits: u32) -> usize {
+    (digest[0] >> (64 - bits)) as usize
 }
 
 #[cfg(test)]
@@ -412,7 +430,7 @@ mod tests {
         let index = CredentialIndex::build(&[application(&keys)]).unwrap();
         assert_eq!(index.len(), 1_000_000);
         assert!(index.memory_bytes() <= 60 << 20, "{} bytes", index.memory_bytes());
-        assert!(index.compared <= 16, "{} compared", index.compared);
+        assert!(index.compared <= 8, "{} compared", index.compared);
         assert_eq!(index.find_digest(&keys[765_432].0), Some(0));
     }
 
@@ -425,13 +443,19 @@ mod tests {
             let names: Vec<_> = (0..size).map(|i| format!("key-{i:040}")).collect();
             let keys: Vec<_> = names.iter().map(|name| digest(name)).collect();
             let index = CredentialIndex::build(&[application(&keys)]).unwrap();
-            let start = Instant::now();
-            for i in 0..1_000_000 {
-                let name = &names[(i * 7_919 % size) as usize];
-                assert!(std::hint::black_box(index.find(name.as_bytes())).is_some());
-            }
-            let each = start.elapsed() / 1_000_000;
-            println!("{size} keys, {} compared: {each:?} a look-up", index.compared);
+            let best = |ask: &dyn Fn(&[u8])| {
+                let batch = |batch: u64| {
+                    let start = Instant::now();
+                    (0..1_000u64).for_each(|i| {
+                        ask(names[((batch * 1_000 + i) * 7_919 % size) as usize].as_bytes());
+                    });
+                    start.elapsed() / 1_000
+                };
+                (0..1_000).map(batch).min()
+            };
+            let find = best(&|key| assert!(std::hint::black_box(index.find(key)).is_some()));
+            let hash = best(&|key| _ = std::hint::black_box(Sha256::digest(key)));
+            println!("{size} keys, {} compared: {find:?}, hashing {hash:?}", index.compared);
         }
     }
 }

@@ -629,11 +629,15 @@ mod tests {
     fn cost_of_a_check() {
         for (count, per) in [(1_000_000, secs(1)), (7, secs(60)), (300_000_007, secs(1))] {
             let limiter = Limiter::new(rate(count, per, 1_000));
-            let start = Instant::now();
-            for now in 0..10_000_000u64 {
-                std::hint::black_box(limiter.check(std::hint::black_box(now * 1_000)));
-            }
-            println!("{count} in {per:?}: {:?} a check", start.elapsed() / 10_000_000);
+            let batch = |batch: u64| {
+                let start = Instant::now();
+                for now in 0..10_000u64 {
+                    let now = (batch * 10_000 + now) * 1_000;
+                    std::hint::black_box(limiter.check(std::hint::black_box(now)));
+                }
+                start.elapsed() / 10_000
+            };
+            println!("{count} in {per:?}: {:?} a check", (0..1_000).map(batch).min());
         }
     }
 }

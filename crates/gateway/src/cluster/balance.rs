@@ -1,7 +1,7 @@
 //! How one endpoint is chosen among those that fit: three rules over one list.
 //!
-//! Pure arithmetic on a [`View`]; which endpoints fit (health, already tried) is asked of the
-//! caller, and random numbers and hashes come from there too.
+//! Pure arithmetic on a `View`, one list of endpoints; which of them fit (health, already tried)
+//! is asked of the caller, and random numbers and hashes come from there too.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -263,7 +263,7 @@ fn seed(address: SocketAddr, target: Option<&UpstreamTarget>) -> u64 {
 
 /// `draw` of 2⁶⁴ to `0..range`; 0 for an empty range.
 fn scale(draw: u64, range: u64) -> u64 {
-    (u128::from(draw) * u128::from(range) >> 64) as u64
+    ((u128::from(draw) * u128::from(range)) >> 64) as u64
 }
 
 /// Random numbers from one: a Weyl sequence, mixed (Steele, Lea and Flood 2014, SplitMix).
