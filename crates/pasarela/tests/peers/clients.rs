@@ -24,7 +24,7 @@ fn ways(gateway: &Gateway) -> [(Vec<String>, String, &'static str); 4] {
     let plain = format!("http://{}", gateway.address);
     let tls = format!("https://localhost:{}", gateway.tls.unwrap().port());
     let trust = |more: &str| {
-        let mut arguments = vec!["--cacert".to_owned(), gateway.certificate.display().to_string()];
+        let mut arguments = vec!["--cacert".to_owned(), gateway.authority.display().to_string()];
         arguments.push(more.to_owned());
         arguments
     };

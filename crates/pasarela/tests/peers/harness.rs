@@ -212,30 +212,62 @@ pub(crate) fn succeed(command: &mut Command, patience: Duration) -> String {
     out.into_owned()
 }
 
-/// A certificate for `localhost` and `127.0.0.1`, made by openssl; good for thirty days.
-pub(crate) fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
-    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
-    succeed(
-        program("openssl")
-            .args([
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
-                "-nodes",
-            ])
-            .args(["-sha256", "-days", "30", "-subj", "/CN=localhost"])
-            .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
-            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-            .arg("-out")
-            .arg(&cert)
-            .arg("-keyout")
-            .arg(&key),
-        START,
-    );
-    (cert, key)
+/// A certificate for `localhost` and `127.0.0.1`, good for thirty days, of an authority of its own; made
+/// by openssl.
+pub(crate) struct Certificate {
+    pub(crate) authority: PathBuf,
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+impl Certificate {
+    pub(crate) fn new(folder: &Path) -> Self {
+        let make =
+            |name: &str, subject: &str, extensions: &[&str], signer: Option<(&Path, &Path)>| {
+                let (cert, key) =
+                    (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")));
+                let mut command = program("openssl");
+                command
+                    .args([
+                        "req",
+                        "-x509",
+                        "-newkey",
+                        "ec",
+                        "-pkeyopt",
+                        "ec_paramgen_curve:P-256",
+                        "-nodes",
+                    ])
+                    .args(["-sha256", "-days", "30", "-subj", subject])
+                    .args(extensions.iter().flat_map(|extension| ["-addext", extension]))
+                    .arg("-out")
+                    .arg(&cert)
+                    .arg("-keyout")
+                    .arg(&key);
+                if let Some((cert, key)) = signer {
+                    command.arg("-CA").arg(cert).arg("-CAkey").arg(key);
+                }
+                succeed(&mut command, START);
+                (cert, key)
+            };
+        let (authority, authority_key) = make(
+            "authority",
+            "/CN=Authority of a test",
+            &["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"],
+            None,
+        );
+        let (cert, key) = make(
+            "cert",
+            "/CN=localhost",
+            &[
+                "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                "basicConstraints=critical,CA:FALSE",
+                "keyUsage=critical,digitalSignature",
+                "extendedKeyUsage=serverAuth",
+            ],
+            Some((&authority, &authority_key)),
+        );
+        Self { authority, cert, key }
+    }
 }
 
 /// `pasarela serve` with a configuration of the test's.
@@ -244,8 +276,8 @@ pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     /// The TLS listener, where there is one.
     pub(crate) tls: Option<SocketAddr>,
-    /// Its certificate.
-    pub(crate) certificate: PathBuf,
+    /// Whom to trust there.
+    pub(crate) authority: PathBuf,
     running: Running,
     folder: tempfile::TempDir,
 }
@@ -265,15 +297,15 @@ impl Gateway {
         let folder = tempfile::tempdir().unwrap();
         let mut text =
             String::from("version: 1\nlisten:\n  gateway: 127.0.0.1:0\n  console: 127.0.0.1:0\n");
-        let mut certificate_path = PathBuf::new();
+        let mut authority = PathBuf::new();
         if with_tls {
-            let (cert, key) = certificate(folder.path());
+            let made = Certificate::new(folder.path());
             text += &format!(
                 "  tls: 127.0.0.1:0\ntls:\n  certificates:\n    - cert: {}\n      key: {}\n",
-                cert.display(),
-                key.display()
+                made.cert.display(),
+                made.key.display()
             );
-            certificate_path = cert;
+            authority = made.authority;
         }
         text += rest;
         let file = folder.path().join("pasarela.yaml");
@@ -298,7 +330,7 @@ impl Gateway {
             })
         };
         let address = listener("gateway").expect("no line says where the gateway listens");
-        Self { address, tls: listener("tls"), certificate: certificate_path, running, folder }
+        Self { address, tls: listener("tls"), authority, running, folder }
     }
 
     /// One public API at the root, for one upstream, with further keys of the API.
