@@ -25,9 +25,11 @@ mod route;
 pub mod router;
 mod serve_h1;
 mod serve_h2;
+mod tend;
 mod worker;
 
 pub use plane::{CompileError, Plane};
+pub use tend::tend;
 pub use worker::{Phase, Shared, Socket, run};
 
 /// An error and its causes, in one line for a log.

@@ -1,2 +1,32 @@
-//! The binary.
-fn main() {}
+//! Pasarela's command line: one word, one file that does it.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use pasarela::{
+    commands::{check, explain},
+    serve,
+};
+
+/// Pasarela, the API platform in one binary.
+#[derive(clap::Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Check(check::Args),
+    Explain(explain::Args),
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
+    }
+}

@@ -1,0 +1,45 @@
+//! Reads the contract an API names, by way of the contract room.
+
+use pasarela_contract::{Contract, ContractFault};
+
+use super::{
+    fault::{Code, Excerpt, Fault, Severity, Span},
+    source::Source,
+    tree::Node,
+    walk::Walk,
+};
+
+/// Bytes of a contract file.
+const CONTRACT_BYTES_MAX: u64 = 16 << 20;
+
+pub(crate) fn read(walk: &Walk<'_>, node: &Node) -> Option<Contract> {
+    let (text, bytes) = walk.file(node, "`contract`", CONTRACT_BYTES_MAX)?;
+    let path = walk.resolve(&text.value);
+    let name = path.to_string_lossy();
+    match pasarela_contract::read(&bytes, &name) {
+        Ok(contract) => Some(contract),
+        Err(faults) => {
+            let message = format!("{} is not a contract that can be used; see below.", text.shown);
+            let cure = "Mend the contract, or leave `contract` away: then every operation passes.";
+            walk.fault(Code::Contract, text.span, message, cure);
+            let source = Source::new(String::from_utf8_lossy(&bytes).into_owned());
+            for fault in faults {
+                walk.push(Fault {
+                    code: Code::Contract,
+                    severity: Severity::Error,
+                    file: path.clone(),
+                    span: Span::point(fault.line, fault.column),
+                    excerpt: excerpt(&source, &fault),
+                    message: fault.message,
+                    cure: fault.cure,
+                });
+            }
+            None
+        }
+    }
+}
+
+fn excerpt(source: &Source, fault: &ContractFault) -> Option<Excerpt> {
+    let span = Span::point(fault.line, fault.column);
+    (fault.line > 0).then(|| source.excerpt(span, &[]))
+}

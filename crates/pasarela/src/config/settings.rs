@@ -1,0 +1,129 @@
+//! What the file says about the process itself: where it listens, what it writes, who it tells.
+//!
+//! These are plain checked values. Reading them opened no socket and no log; `serve` does that.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
+
+use pasarela_model::{ClientAuth, Secret};
+
+use super::address::Url;
+
+/// Settings of the process. [`Settings::default`] is what an empty file means.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// Worker threads; `None`: one per core.
+    pub workers: Option<NonZeroUsize>,
+    /// Where to listen.
+    pub listen: Listen,
+    /// Certificates of the TLS listener.
+    pub tls: Tls,
+    /// Where lasting things are kept.
+    pub storage: Storage,
+    /// Redis or Valkey for limits that several nodes share. Not used yet.
+    pub shared_limits: Option<Url>,
+    /// Where access log lines go.
+    pub access_log: AccessLog,
+    /// Where traces go; `None`: nowhere.
+    pub traces: Option<Traces>,
+}
+
+impl Settings {
+    /// The folder for everything the process keeps on this machine.
+    pub fn data_dir(&self) -> &Path {
+        match &self.storage {
+            Storage::Sqlite(folder) => folder,
+            Storage::Postgres(_) => Path::new(DATA_DIR),
+        }
+    }
+}
+
+const DATA_DIR: &str = "pasarela-data";
+
+/// Addresses of the listeners; `None`: not opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// HTTP/1.1, and HTTP/2 with prior knowledge.
+    pub gateway: SocketAddr,
+    /// HTTPS. Where it is set, [`Settings::tls`] has a certificate.
+    pub tls: Option<SocketAddr>,
+    /// Metrics and health.
+    pub console: SocketAddr,
+    /// Private APIs.
+    pub internal: Option<SocketAddr>,
+    /// SOAP over SMTP. Not opened yet.
+    pub smtp: Option<SocketAddr>,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            gateway: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
+            tls: None,
+            console: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)),
+            internal: None,
+            smtp: None,
+        }
+    }
+}
+
+/// TLS towards clients.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tls {
+    /// The first one serves clients that ask for no name, or for one that no certificate has.
+    pub certificates: Vec<Certificate>,
+    /// Whether clients are asked for a certificate.
+    pub client: ClientAuth,
+    /// PEM certificates that client certificates are checked against; there unless `client` is off.
+    pub client_ca_pem: Option<Vec<u8>>,
+}
+
+/// A certificate chain and its key, PEM; they are known to belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The chain, leaf first.
+    pub chain_pem: Vec<u8>,
+    /// The private key.
+    pub key_pem: Secret,
+}
+
+/// Where lasting things are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    /// The embedded store, in this folder.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server. Not used yet.
+    Postgres(Url),
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self::Sqlite(PathBuf::from(DATA_DIR))
+    }
+}
+
+/// Where access log lines go.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AccessLog {
+    /// Standard output.
+    #[default]
+    Stdout,
+    /// Nowhere.
+    Off,
+    /// The end of this file; its folder exists.
+    File(PathBuf),
+}
+
+/// Where traces go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Traces {
+    /// OTLP over HTTP, without the `/v1/traces` at its end.
+    pub otlp: Url,
+    /// Share of requests that are traced where the caller does not decide, in millionths.
+    pub sample_per_million: u32,
+    /// The `service.name` of the traces.
+    pub service: String,
+}

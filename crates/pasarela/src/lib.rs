@@ -1,0 +1,8 @@
+//! The parts of the binary: configuration, the pure commands, and what runs.
+
+pub mod commands;
+pub mod config;
+pub mod console;
+pub mod logging;
+pub mod otlp;
+pub mod serve;

@@ -1,0 +1,569 @@
+//! `pasarela serve`: from a configuration to a running process, and through its whole life.
+//!
+//! The main thread owns everything that is not a request: signals, reloads, the console, names and
+//! health of upstreams, the handing over to a successor. Requests belong to the workers, one
+//! thread each, which get compiled configurations over a channel and are never waited for.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use pasarela_gateway::{
+    Phase, Plane, Shared, Socket,
+    observe::{self, AccessTarget, Listener, Observability, TraceSettings},
+};
+use pasarela_model::Snapshot;
+use pasarela_net::{
+    handover::{self, Inherited, Offer, Outcome},
+    listen::{self, ConnectionTable},
+    tls::{CertifiedPem, ServerTls, ServerTlsConfig},
+    watch::FileWatch,
+};
+use tokio::{
+    runtime::{Builder, LocalOptions, LocalRuntime},
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use crate::{
+    config::{self, Loaded, Settings, settings},
+    console::{self, Console, Readiness},
+    logging::{self, LogFormat},
+    otlp,
+};
+
+/// Where the offer of the sockets stands, in the data folder.
+const UPGRADE_SOCKET: &str = "upgrade.sock";
+
+/// Run the gateway.
+///
+/// Example: pasarela serve --config pasarela.yaml
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// The configuration file; without one, nothing is on the air yet.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder for what lasts; the file's `storage` by default.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Take over from the gateway that runs on the same data folder, without a refused request.
+    #[arg(long)]
+    pub upgrade: bool,
+    /// How the process's own log looks; it goes to standard error.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Level or directives of that log.
+    #[arg(long, env = "PASARELA_LOG", default_value = "info")]
+    pub log_level: String,
+}
+
+/// Runs until a signal or a successor ends it.
+pub fn run(args: &Args) -> ExitCode {
+    let loaded = match load(args.config.as_deref(), 1) {
+        Ok(loaded) => loaded,
+        Err(faults) => {
+            eprint!("{faults}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let guard = match logging::init(args.log_format, &args.log_level) {
+        Ok(guard) => guard,
+        Err(error) => {
+            eprintln!("pasarela: {error:#}");
+            return ExitCode::from(2);
+        }
+    };
+    let code = match serve(args, loaded, |_| {}) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = %format!("{error:#}"), "cannot serve");
+            ExitCode::FAILURE
+        }
+    };
+    drop(guard);
+    code
+}
+
+fn load(path: Option<&Path>, generation: u64) -> Result<Loaded, config::Faults> {
+    match path {
+        None => Ok(config::empty(generation)),
+        Some(path) => config::load(path, &|name| std::env::var(name).ok(), generation),
+    }
+}
+
+/// The addresses that were opened.
+#[derive(Debug, Clone, Default)]
+pub struct Addresses(pub Vec<(Listener, SocketAddr)>);
+
+/// Serves a configuration. `up` is called when every listener is.
+///
+/// # Errors
+/// When it cannot begin; once it serves, it ends only by a signal or a successor.
+pub fn serve(args: &Args, loaded: Loaded, up: impl FnOnce(&Addresses)) -> anyhow::Result<()> {
+    let Loaded { settings, snapshot, warnings, files, .. } = loaded;
+    for warning in &warnings {
+        tracing::warn!(code = warning.code.code(), line = warning.span.line, "{}", warning.message);
+    }
+    let data = args.data.clone().unwrap_or_else(|| settings.data_dir().to_owned());
+    std::fs::create_dir_all(&data)
+        .with_context(|| format!("the data folder {} cannot be made", data.display()))?;
+    let workers = settings.workers.map_or_else(
+        || thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        std::num::NonZero::get,
+    );
+    listen::raise_descriptor_limit();
+    let inherited = match args.upgrade {
+        true => Some(
+            handover::take_over(&data.join(UPGRADE_SOCKET))
+                .context("the running gateway did not hand its sockets over")?,
+        ),
+        false => None,
+    };
+    match start(args, &settings, snapshot, files, workers, &data, inherited.as_ref(), up) {
+        Ok(running) => running.live(inherited),
+        Err(error) => {
+            if let Some(inherited) = inherited {
+                inherited.handle.failed(&format!("{error:#}"));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// A process that serves.
+struct Running {
+    config: Option<PathBuf>,
+    settings: Settings,
+    files: Vec<PathBuf>,
+    data: PathBuf,
+    observability: Arc<Observability>,
+    connections: Arc<ConnectionTable>,
+    epoch: Instant,
+    planes: watch::Sender<Arc<Plane>>,
+    phases: watch::Sender<Phase>,
+    tls: Option<Arc<ServerTls>>,
+    /// Clones of every listening socket, for a successor.
+    sockets: Vec<(String, Vec<TcpListener>)>,
+    workers: Vec<thread::JoinHandle<()>>,
+    runtime: LocalRuntime,
+    draining: Arc<AtomicBool>,
+    generation: Arc<AtomicU64>,
+}
+
+#[allow(clippy::too_many_arguments, reason = "the one place where everything meets")]
+fn start(
+    args: &Args,
+    settings: &Settings,
+    snapshot: Snapshot,
+    files: Vec<PathBuf>,
+    workers: usize,
+    data: &Path,
+    inherited: Option<&Inherited>,
+    up: impl FnOnce(&Addresses),
+) -> anyhow::Result<Running> {
+    let mut boot = [0u8; 16];
+    getrandom(&mut boot)?;
+    let limits = snapshot.limits.clone();
+    let (observability, inbox) = Observability::open(&observe::Settings {
+        access: access_target(&settings.access_log),
+        ring_bytes: limits.log_ring_bytes as usize,
+        traces: settings.traces.as_ref().map(|traces| TraceSettings {
+            sample: f64::from(traces.sample_per_million) / 1e6,
+            honour_parent: true,
+        }),
+        workers,
+        boot: u128::from_le_bytes(boot),
+    })
+    .context("the access log cannot be opened")?;
+    if let (Some(traces), Some(inbox)) = (&settings.traces, inbox) {
+        let collector = otlp::Collector::parse(&collector_url(&traces.otlp))?;
+        let instance = boot.iter().map(|byte| format!("{byte:02x}")).collect();
+        otlp::start(collector, otlp::Sender { service: traces.service.clone(), instance }, inbox)
+            .context("the span exporter does not start")?;
+    }
+    let epoch = Instant::now();
+    let generation = snapshot.generation;
+    let networks = snapshot.trusted_proxies.clone();
+    let plane = Plane::compile(Arc::new(snapshot), None, observability.metrics(), 0)?;
+    observability.metrics().loaded(generation);
+    let tls = match settings.listen.tls {
+        None => None,
+        Some(_) => Some(Arc::new(ServerTls::new(&tls_config(settings))?)),
+    };
+    let (planes, _) = watch::channel(Arc::new(plane));
+    let (phases, _) = watch::channel(Phase::Serving);
+    let connections = ConnectionTable::new(&limits, &networks);
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())
+        .context("the runtime does not start")?;
+
+    let mut addresses = Addresses::default();
+    let mut sockets = Vec::new();
+    let mut dealt: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
+    for (listener, address) in wanted(settings) {
+        let own = match inherited_for(inherited, listener)? {
+            Some(own) => own,
+            None => listen::bind(address, workers).map_err(|error| {
+                let cure = error.cure();
+                anyhow::Error::new(error).context(format!("cannot listen; {cure}"))
+            })?,
+        };
+        let actual = own.first().context("a listener without a socket")?.local_addr()?;
+        addresses.0.push((listener, actual));
+        let copies = own.iter().map(TcpListener::try_clone).collect::<Result<Vec<_>, _>>()?;
+        sockets.push((listener.name().to_owned(), copies));
+        for (worker, own) in listen::distribute(own, workers)?.into_iter().enumerate() {
+            let tls = (listener == Listener::Tls).then(|| tls.clone()).flatten();
+            dealt[worker].extend(own.into_iter().map(|socket| Socket {
+                listener,
+                socket,
+                tls: tls.clone(),
+            }));
+        }
+    }
+    let console = match inherited_for(inherited, Listener::Console)? {
+        Some(mut own) => own.pop().context("a listener without a socket")?,
+        None => listen::bind(settings.listen.console, 1)?.pop().context("no socket")?,
+    };
+    addresses.0.push((Listener::Console, console.local_addr()?));
+    sockets.push((Listener::Console.name().to_owned(), vec![console.try_clone()?]));
+
+    let draining = Arc::new(AtomicBool::new(false));
+    let live = Arc::new(AtomicU64::new(generation));
+    let ready = Arc::new(AtomicBool::new(false));
+    serve_console(&runtime, console, &observability, &draining, &live, &ready)?;
+    let (told, heard) = std::sync::mpsc::channel();
+    {
+        let planes = planes.subscribe();
+        runtime.spawn_local(pasarela_gateway::tend(planes, move || {
+            let _ = told.send(());
+        }));
+    }
+    // Names are looked up before the first request is accepted, but a dead resolver only delays.
+    runtime.block_on(async {
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while heard.try_recv().is_err() && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    });
+
+    let shared = Arc::new(Shared {
+        epoch,
+        observability: Arc::clone(&observability),
+        connections: Arc::clone(&connections),
+    });
+    let mut threads = Vec::new();
+    for (index, sockets) in dealt.into_iter().enumerate() {
+        let (shared, planes, phases) = (shared.clone(), planes.subscribe(), phases.subscribe());
+        let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            match Builder::new_current_thread()
+                .enable_all()
+                .event_interval(EVENT_INTERVAL)
+                .build_local(LocalOptions::default())
+            {
+                Ok(runtime) => {
+                    runtime.block_on(pasarela_gateway::run(index, shared, planes, sockets, phases))
+                }
+                Err(error) => tracing::error!(%error, "a worker's runtime does not start"),
+            }
+        })?;
+        threads.push(thread);
+    }
+    for (listener, address) in &addresses.0 {
+        tracing::info!(listener = listener.name(), %address, "listening");
+    }
+    ready.store(true, Ordering::Release);
+    up(&addresses);
+    Ok(Running {
+        config: args.config.clone(),
+        settings: settings.clone(),
+        files,
+        data: data.to_owned(),
+        observability,
+        connections,
+        epoch,
+        planes,
+        phases,
+        tls,
+        sockets,
+        workers: threads,
+        runtime,
+        draining,
+        generation: live,
+    })
+}
+
+/// Tasks a worker polls before it looks at its sockets again.
+const EVENT_INTERVAL: u32 = 61;
+
+fn getrandom(bytes: &mut [u8]) -> anyhow::Result<()> {
+    rustix::rand::getrandom(bytes, rustix::rand::GetRandomFlags::empty())
+        .context("the system gives no random numbers")?;
+    Ok(())
+}
+
+fn collector_url(url: &config::address::Url) -> String {
+    let host = match url.host.contains(':') {
+        true => format!("[{}]", url.host),
+        false => url.host.clone(),
+    };
+    let port = url.port.map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{host}{port}{}", url.scheme, url.path)
+}
+
+fn access_target(log: &settings::AccessLog) -> AccessTarget {
+    match log {
+        settings::AccessLog::Stdout => AccessTarget::Stdout,
+        settings::AccessLog::Off => AccessTarget::Off,
+        settings::AccessLog::File(path) => AccessTarget::File(path.clone()),
+    }
+}
+
+fn tls_config(settings: &Settings) -> ServerTlsConfig {
+    ServerTlsConfig {
+        certificates: settings
+            .tls
+            .certificates
+            .iter()
+            .map(|certificate| CertifiedPem {
+                cert_pem: certificate.chain_pem.clone(),
+                key_pem: certificate.key_pem.clone(),
+            })
+            .collect(),
+        client: settings.tls.client,
+        client_ca_pem: settings.tls.client_ca_pem.clone(),
+        client_crl_pem: None,
+    }
+}
+
+fn wanted(settings: &Settings) -> Vec<(Listener, SocketAddr)> {
+    let mut wanted = vec![(Listener::Gateway, settings.listen.gateway)];
+    wanted.extend(settings.listen.tls.map(|address| (Listener::Tls, address)));
+    wanted.extend(settings.listen.internal.map(|address| (Listener::Internal, address)));
+    wanted
+}
+
+fn inherited_for(
+    inherited: Option<&Inherited>,
+    listener: Listener,
+) -> anyhow::Result<Option<Vec<TcpListener>>> {
+    let Some(inherited) = inherited else { return Ok(None) };
+    let found = inherited.listeners.iter().find(|(name, _)| name == listener.name());
+    let Some((_, sockets)) = found else { return Ok(None) };
+    Ok(Some(sockets.iter().map(TcpListener::try_clone).collect::<Result<_, _>>()?))
+}
+
+fn serve_console(
+    runtime: &LocalRuntime,
+    listener: TcpListener,
+    observability: &Arc<Observability>,
+    draining: &Arc<AtomicBool>,
+    live: &Arc<AtomicU64>,
+    ready: &Arc<AtomicBool>,
+) -> anyhow::Result<()> {
+    let (draining, live, ready) = (draining.clone(), live.clone(), ready.clone());
+    let metrics = Arc::clone(observability);
+    let router = console::router(Console {
+        readiness: Box::new(move || {
+            let mut reasons = Vec::new();
+            if draining.load(Ordering::Acquire) {
+                reasons.push("draining".to_owned());
+            }
+            if !ready.load(Ordering::Acquire) {
+                reasons.push("starting".to_owned());
+            }
+            Readiness { generation: Some(live.load(Ordering::Acquire)), reasons }
+        }),
+        metrics: Box::new(move || metrics.render()),
+    });
+    listener.set_nonblocking(true)?;
+    let _entered = runtime.enter();
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    runtime.spawn_local(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, "the console ended");
+        }
+    });
+    Ok(())
+}
+
+/// Why a process stops serving.
+enum End {
+    /// A signal.
+    Signal,
+    /// A successor has the sockets.
+    Successor,
+}
+
+impl Running {
+    /// Lives until the end.
+    fn live(mut self, inherited: Option<Inherited>) -> anyhow::Result<()> {
+        if let Some(inherited) = inherited
+            && let Err(error) = inherited.handle.ready()
+        {
+            // The old process stays in charge; what was accepted meanwhile is still served.
+            tracing::error!(%error, "the takeover failed");
+            self.stop(Phase::HandedOver);
+            return Err(error.into());
+        }
+        let offer = {
+            let _entered = self.runtime.enter();
+            Offer::bind(&self.data.join(UPGRADE_SOCKET))
+                .inspect_err(|error| tracing::warn!(%error, "no upgrade will be possible"))
+                .ok()
+        };
+        tracing::info!(generation = self.generation.load(Ordering::Relaxed), "serving");
+        let runtime = std::mem::replace(
+            &mut self.runtime,
+            Builder::new_current_thread().build_local(LocalOptions::default())?,
+        );
+        let end = runtime.block_on(self.watch(offer))?;
+        self.sockets.clear();
+        self.draining.store(true, Ordering::Release);
+        match end {
+            End::Signal => tracing::info!("draining"),
+            End::Successor => tracing::info!("handed over; draining"),
+        }
+        // The console answers while the workers drain.
+        let phase = match end {
+            End::Signal => Phase::Draining,
+            End::Successor => Phase::HandedOver,
+        };
+        let _ = self.phases.send(phase);
+        let workers = std::mem::take(&mut self.workers);
+        let done = Arc::new(Mutex::new(false));
+        let flag = Arc::clone(&done);
+        thread::spawn(move || {
+            for worker in workers {
+                let _ = worker.join();
+            }
+            *flag.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        });
+        runtime.block_on(async {
+            while !*done.lock().unwrap_or_else(PoisonError::into_inner) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        self.observability.flush(Duration::from_secs(2));
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    fn stop(&mut self, phase: Phase) {
+        let _ = self.phases.send(phase);
+        for worker in self.workers.drain(..) {
+            let _ = worker.join();
+        }
+        self.observability.flush(Duration::from_secs(1));
+    }
+
+    /// Reloads when told to, and waits for the end.
+    async fn watch(&mut self, offer: Option<Offer>) -> anyhow::Result<End> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut files = FileWatch::new(self.files.clone());
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return Ok(End::Signal),
+                _ = interrupt.recv() => return Ok(End::Signal),
+                _ = hangup.recv() => {
+                    self.observability.reopen();
+                    self.reload(&mut files);
+                }
+                _ = files.changed(), if !self.files.is_empty() => self.reload(&mut files),
+                taken = hand_over(offer.as_ref(), &self.sockets) => match taken {
+                    Outcome::TakenOver { pid } => {
+                        tracing::info!(pid, "a successor took the sockets over");
+                        return Ok(End::Successor);
+                    }
+                    Outcome::NotTaken { reason } => {
+                        tracing::warn!(%reason, "a successor did not take over; serving on");
+                    }
+                },
+            }
+        }
+    }
+
+    /// Compiles the file as it is now aside, and swaps it in whole; or says why not (P4).
+    fn reload(&mut self, files: &mut FileWatch) {
+        let generation = self.generation.load(Ordering::Relaxed) + 1;
+        let loaded = match load(self.config.as_deref(), generation) {
+            Ok(loaded) => loaded,
+            Err(faults) => {
+                // What is mended may be a file that was missing.
+                files.watch(self.files.iter().chain(&faults.files).cloned());
+                self.refuse(&faults.to_string());
+                return;
+            }
+        };
+        let Loaded { settings, snapshot, warnings, files: named, .. } = loaded;
+        if let Err(error) = self.swap(&settings, snapshot, generation) {
+            self.refuse(&format!("{error:#}"));
+            return;
+        }
+        for warning in &warnings {
+            tracing::warn!(
+                code = warning.code.code(),
+                line = warning.span.line,
+                "{}",
+                warning.message
+            );
+        }
+        if settings.listen != self.settings.listen || settings.workers != self.settings.workers {
+            tracing::warn!("listen and workers take effect with the next start or upgrade");
+        }
+        self.files = named;
+        files.watch(self.files.clone());
+        tracing::info!(generation, "configuration reloaded");
+    }
+
+    fn swap(
+        &mut self,
+        settings: &Settings,
+        snapshot: Snapshot,
+        generation: u64,
+    ) -> anyhow::Result<()> {
+        if let (Some(tls), Some(_)) = (&self.tls, settings.listen.tls) {
+            tls.replace(&tls_config(settings))?;
+        }
+        let now_ns = u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let (limits, networks) = (snapshot.limits.clone(), snapshot.trusted_proxies.clone());
+        let previous = self.planes.borrow().clone();
+        let metrics = self.observability.metrics();
+        let plane = Plane::compile(Arc::new(snapshot), Some(&previous), metrics, now_ns)?;
+        self.connections.set_limits(&limits, &networks);
+        self.planes.send_replace(Arc::new(plane));
+        self.generation.store(generation, Ordering::Release);
+        metrics.reloaded(generation);
+        Ok(())
+    }
+
+    fn refuse(&self, reason: &str) {
+        self.observability.metrics().reload_refused();
+        tracing::error!(%reason, "configuration refused");
+    }
+}
+
+/// Waits for a successor. Without an offer there never is one.
+async fn hand_over(offer: Option<&Offer>, sockets: &[(String, Vec<TcpListener>)]) -> Outcome {
+    let Some(offer) = offer else { return std::future::pending().await };
+    match offer.serve_one(sockets).await {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            // An error is about one attempt; a loop of them must not become a busy one.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Outcome::NotTaken { reason: error.to_string() }
+        }
+    }
+}
