@@ -100,7 +100,6 @@ pub(crate) struct Lab {
     cores: Option<(usize, usize)>,
     origin: SocketAddr,
     big: SocketAddr,
-    log: SocketAddr,
     _origin: Stopper,
 }
 
@@ -129,15 +128,15 @@ impl Lab {
         capture(Command::new(&tool).arg("certificate").arg("--directory").arg(&directory))?;
         let count = std::thread::available_parallelism().map_or(1, usize::from);
         let cores = (count >= 2 && find_program("taskset").is_ok()).then(|| (count - 1, count - 2));
-        let [origin, big, log] = free_addresses()?;
+        let [origin, big] = free_addresses()?;
         let mut command = pinned(cores.map(|(_, ours)| ours), &tool);
         command.arg("origin").args(["--listen", &origin.to_string()]);
-        command.args(["--big", &big.to_string(), "--log", &log.to_string()]);
+        command.args(["--big", &big.to_string()]);
         let mut process = Stopper(command.spawn().context("starting the origin")?);
-        for address in [origin, big, log] {
+        for address in [origin, big] {
             await_listener(&mut process, address, &directory.join("origin.log"))?;
         }
-        Ok(Self { directory, smoke, cores, origin, big, log, _origin: process })
+        Ok(Self { directory, smoke, cores, origin, big, _origin: process })
     }
 
     /// Machine, versions and arrangement, for the head of the table.
@@ -195,15 +194,15 @@ impl Lab {
         let [http, https, h2c, console] = free_addresses()?;
         let label: String = contestant.label.chars().filter(char::is_ascii_alphanumeric).collect();
         let directory = self.directory.join(label);
+        // Logs of the scenario before would only fill the disk.
+        let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory)?;
         let template =
             Template { lab: self, contestant, directory: &directory, http, https, h2c, console };
         let mut command = self.command(&template)?;
         let log = directory.join("output.log");
-        command
-            .stdin(Stdio::null())
-            .stdout(File::create(&log)?)
-            .stderr(File::options().append(true).open(&log)?);
+        let output = File::create(&log)?;
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let mut process =
             Stopper(command.spawn().with_context(|| format!("starting {}", contestant.label))?);
         let h2c = if contestant.kind == Kind::Nginx || contestant.kind == Kind::Haproxy {
@@ -295,7 +294,6 @@ impl Template<'_> {
             ("CONSOLE", self.console),
             ("ORIGIN", self.lab.origin),
             ("BIG", self.lab.big),
-            ("LOG", self.lab.log),
         ];
         for (name, address) in addresses {
             filled = filled.replace(&format!("@{name}@"), &address.to_string());

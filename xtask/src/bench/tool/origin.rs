@@ -1,8 +1,7 @@
 //! The service behind the proxies: answers that were made before the question came.
 //!
 //! `…/16k` gets 16 KiB, every other path 200 bytes. A second listener, for large bodies, streams
-//! `…/bytes/N` and counts what is sent to `…/sink`, one thread a connection. A third swallows log
-//! lines, for proxies whose cheapest log goes over a socket.
+//! `…/bytes/N` and counts what is sent to `…/sink`, one thread a connection.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -19,22 +18,14 @@ const LISTENER: u64 = u64::MAX;
 pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(address) = options.optional("big") {
         let listener = TcpListener::bind(address)?;
-        std::thread::spawn(move || each_connection(&listener, big));
-    }
-    if let Some(address) = options.optional("log") {
-        let listener = TcpListener::bind(address)?;
         std::thread::spawn(move || {
-            each_connection(&listener, |mut s| io::copy(&mut s, &mut io::sink()).map(drop))
+            for stream in listener.incoming().flatten() {
+                // A peer that goes away in the middle is its own business.
+                std::thread::spawn(move || big(stream).unwrap_or_default());
+            }
         });
     }
     serve(&TcpListener::bind(options.text("listen")?)?)
-}
-
-fn each_connection(listener: &TcpListener, serve: fn(TcpStream) -> io::Result<()>) {
-    for stream in listener.incoming().flatten() {
-        // A peer that goes away in the middle is its own business.
-        std::thread::spawn(move || serve(stream).unwrap_or_default());
-    }
 }
 
 struct Connection {
