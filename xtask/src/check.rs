@@ -1,15 +1,17 @@
 //! `cargo xtask check`: what takes seconds and needs no test.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::command::Cargo;
 use crate::tidy;
 
-/// Formatting, lints, house rules; the first that fails ends it.
+/// Formatting, house rules, lints: all three run, so that one look shows everything.
 pub(crate) fn run() -> Result<()> {
-    formatting()?;
-    tidy::run()?;
-    lints()
+    let results = [("fmt", formatting()), ("tidy", tidy::run()), ("clippy", lints())];
+    let failed: Vec<&str> =
+        results.iter().filter(|(_, result)| result.is_err()).map(|(name, _)| *name).collect();
+    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
+    Ok(())
 }
 
 /// `cargo fmt --check`

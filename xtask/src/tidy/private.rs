@@ -58,7 +58,7 @@ fn paths() -> Vec<String> {
         .chain(checkout)
         .filter(|folder| folder.len() > 1 && !SYSTEM.contains(&folder.as_str()))
         .collect();
-    // As a folder, so that `/work` is not found in `/works`; the home of root is everybody's.
+    // As a folder, so that a longer name is not taken for it; the home of root is everybody's.
     list.iter_mut().for_each(|folder| folder.push('/'));
     list.push(format!("{}/", root().display()));
     list
@@ -110,7 +110,7 @@ fn contains(line: &str, word: &str) -> bool {
     })
 }
 
-/// `/home/somebody/` or `/Users/somebody/`
+/// A folder under `/home` or `/Users` with somebody's name.
 fn home_folder(line: &str) -> bool {
     ["/home/", "/Users/"].iter().any(|folder| {
         line.split(folder).skip(1).any(|rest| {
