@@ -1,0 +1,87 @@
+//! AutobahnTestSuite's fuzzing client against an echo server, directly and through the gateway (T54).
+
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Gateway, Running, WS, find, have, program, script, succeed, workspace};
+
+const PYTHON2: &str = ".peers/python2/usr/bin/python2.7";
+
+/// No case goes worse through the gateway than without it. `PASARELA_AUTOBAHN=full` runs all 517;
+/// without it the long ones (limits, compression) are left out.
+#[test]
+fn t54_autobahn_is_never_worse_than_direct() {
+    if !have(&["node", WS, PYTHON2]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let server = Running::start(program("node").arg(script("ws_echo.js")).arg(find(WS).unwrap()));
+    let port = server.listening();
+    let gateway = Gateway::in_front_of(port, "upgrade: true");
+
+    let direct = verdicts(folder.path(), "direct", port);
+    let through = verdicts(folder.path(), "through", gateway.address.port());
+    let full = std::env::var("PASARELA_AUTOBAHN").as_deref() == Ok("full");
+    assert!(direct.len() >= if full { 517 } else { 240 }, "only {} cases ran", direct.len());
+    let worse: Vec<_> = direct
+        .iter()
+        .filter_map(|(case, before)| {
+            let after = through.get(case).map_or("MISSING", String::as_str);
+            (rank(after) > rank(before)).then(|| format!("{case}: {before} → {after}"))
+        })
+        .collect();
+    assert!(worse.is_empty(), "{worse:#?}\n{}", gateway.log());
+}
+
+/// Runs the suite and returns, for each case, the worse of its two verdicts.
+fn verdicts(folder: &Path, agent: &str, port: u16) -> BTreeMap<String, String> {
+    let full = std::env::var("PASARELA_AUTOBAHN").as_deref() == Ok("full");
+    let excluded: &[&str] = if full { &[] } else { &["9.*", "12.*", "13.*"] };
+    let reports = folder.join(agent);
+    let specification = json!({
+        "outdir": reports,
+        "servers": [{ "agent": agent, "url": format!("ws://127.0.0.1:{port}") }],
+        "cases": ["*"],
+        "exclude-cases": excluded,
+        "exclude-agent-cases": {},
+    });
+    let file = folder.join(format!("{agent}.json"));
+    fs::write(&file, specification.to_string()).unwrap();
+    let home = workspace().join(".peers/python2");
+    let triplet = format!("{}-linux-gnu", std::env::consts::ARCH);
+    let libraries = format!("{0}/lib/{triplet}:{0}/usr/lib/{triplet}", home.display());
+    succeed(
+        program(PYTHON2)
+            .arg(script("wstest.py"))
+            .arg(home.join("site"))
+            .args(["-m", "fuzzingclient", "-s"])
+            .arg(&file)
+            .current_dir(folder)
+            .env("LD_LIBRARY_PATH", libraries)
+            .env("PYTHONDONTWRITEBYTECODE", "1"),
+        Duration::from_secs(if full { 1200 } else { 240 }),
+    );
+    let index: Value =
+        serde_json::from_slice(&fs::read(reports.join("index.json")).unwrap()).unwrap();
+    let cases = index[agent].as_object().expect("the report has no agent");
+    let verdict = |case: &Value, key: &str| case[key].as_str().unwrap_or("MISSING").to_owned();
+    cases
+        .iter()
+        .map(|(name, case)| {
+            let (a, b) = (verdict(case, "behavior"), verdict(case, "behaviorClose"));
+            (name.clone(), if rank(&a) >= rank(&b) { a } else { b })
+        })
+        .collect()
+}
+
+fn rank(verdict: &str) -> u8 {
+    match verdict {
+        "OK" | "INFORMATIONAL" => 0,
+        "NON-STRICT" => 1,
+        "UNIMPLEMENTED" => 2,
+        "UNCLEAN" => 3,
+        "WRONG CODE" => 4,
+        _ => 5,
+    }
+}
