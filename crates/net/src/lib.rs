@@ -1,1 +1,20 @@
-//! net.
+//! Touching the network: listeners, TLS, names, the HTTP/1.1 codec, connections and time-outs.
+//!
+//! This room knows bytes, messages and time; it does not know APIs, plans or callers. The gateway
+//! builds on it. Where to start: [`conn`] for a connection, [`transfer`] for how a body moves,
+//! [`http1`] for the codec, [`listen`] for how connections come in.
+
+pub mod buffers;
+pub mod conn;
+pub mod dns;
+pub mod h2guard;
+pub mod h2io;
+pub mod handover;
+pub mod http1;
+pub mod listen;
+pub mod pool;
+pub mod stream;
+pub mod timer;
+pub mod tls;
+pub mod transfer;
+pub mod watch;

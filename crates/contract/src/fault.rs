@@ -1,0 +1,98 @@
+//! What is wrong with a document, where, and what to do about it.
+
+/// A place in a text. Both numbers count from 1; columns count characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// Line.
+    pub line: u32,
+    /// Column.
+    pub column: u32,
+}
+
+impl Position {
+    /// The first character.
+    pub const START: Self = Self { line: 1, column: 1 };
+
+    /// The place that follows `text` when it stands at the start.
+    pub fn after(text: &str) -> Self {
+        let mut position = Self::START;
+        position.advance(text);
+        position
+    }
+
+    /// Moves over `text`.
+    pub(crate) fn advance(&mut self, text: &str) {
+        for c in text.chars() {
+            if c == '\n' {
+                *self = Self { line: self.line.saturating_add(1), column: 1 };
+            } else {
+                self.column = self.column.saturating_add(1);
+            }
+        }
+    }
+}
+
+/// One fault of a contract document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{line}:{column}: {message}; {cure}")]
+pub struct ContractFault {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub cure: String,
+}
+
+impl ContractFault {
+    pub(crate) fn new(at: Position, message: impl Into<String>, cure: impl Into<String>) -> Self {
+        let Position { line, column } = at;
+        Self { line, column, message: message.into(), cure: cure.into() }
+    }
+}
+
+/// The faults of one document, collected.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Vec<ContractFault>);
+
+impl Faults {
+    /// More than anybody mends in one go; a hostile document cannot make us keep more.
+    const MOST: usize = 100;
+
+    pub(crate) fn push(
+        &mut self,
+        at: Position,
+        message: impl Into<String>,
+        cure: impl Into<String>,
+    ) {
+        self.extend([ContractFault::new(at, message, cure)]);
+    }
+
+    pub(crate) fn extend(&mut self, faults: impl IntoIterator<Item = ContractFault>) {
+        let room = Self::MOST.saturating_sub(self.0.len());
+        self.0.extend(faults.into_iter().take(room));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.len() >= Self::MOST
+    }
+
+    /// `value` when there were no faults, else the faults in the order of the document.
+    pub(crate) fn or<T>(mut self, value: T) -> Result<T, Vec<ContractFault>> {
+        if self.0.is_empty() {
+            return Ok(value);
+        }
+        self.0.sort_by_key(|fault| (fault.line, fault.column));
+        Err(self.0)
+    }
+}

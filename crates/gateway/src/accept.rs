@@ -1,0 +1,123 @@
+//! From a socket to a connection that speaks something: TLS handshake, first bytes, protocol.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use pasarela_net::{
+    conn::Conn,
+    listen::{Accepted, Acceptor},
+    stream::Stream,
+    tls::{Alpn, ServerTls},
+};
+use tokio::sync::watch;
+
+use crate::{
+    ctx::Origin,
+    observe::{Listener, Protocol},
+    serve_h1, serve_h2,
+    worker::{Phase, Worker},
+};
+
+/// Accepts until the phase changes. Connections that wait in the socket's queue by then are taken
+/// along: closing the socket would reset them.
+pub(crate) async fn run(
+    worker: Rc<Worker>,
+    mut acceptor: Acceptor,
+    listener: Listener,
+    tls: Option<Arc<ServerTls>>,
+    mut phases: watch::Receiver<Phase>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            changed = phases.wait_for(|phase| *phase != Phase::Serving) => {
+                let handed_over = changed.is_ok_and(|phase| *phase == Phase::HandedOver);
+                if !handed_over {
+                    take_along(&worker, &mut acceptor, listener, tls.as_ref()).await;
+                }
+                return;
+            }
+            accepted = acceptor.next() => accepted,
+        };
+        begin(&worker, accepted, listener, tls.as_ref());
+    }
+}
+
+/// Accepts what is waiting now. A queue that is empty answers at once; the time is for the
+/// runtime's readiness to be told.
+async fn take_along(
+    worker: &Rc<Worker>,
+    acceptor: &mut Acceptor,
+    listener: Listener,
+    tls: Option<&Arc<ServerTls>>,
+) {
+    while let Ok(accepted) =
+        tokio::time::timeout(Duration::from_millis(10), acceptor.next()).await
+    {
+        begin(worker, accepted, listener, tls);
+    }
+}
+
+fn begin(
+    worker: &Rc<Worker>,
+    accepted: Accepted,
+    listener: Listener,
+    tls: Option<&Arc<ServerTls>>,
+) {
+    let open = worker.opened();
+    let worker = Rc::clone(worker);
+    let Accepted { stream, peer, place } = accepted;
+    match tls {
+        None => {
+            tokio::task::spawn_local(async move {
+                let _guards = (open, place);
+                let origin = Origin {
+                    listener,
+                    peer,
+                    tls: false,
+                    server_name: None,
+                    client_certificate: false,
+                };
+                let mut gauge = worker.observer.metrics.connection(listener);
+                serve_h1::serve(&worker, Conn::new(Stream::Tcp(stream)), origin, &mut gauge).await;
+            });
+        }
+        Some(tls) => {
+            let acceptor = tls.acceptor();
+            tokio::task::spawn_local(async move {
+                let _guards = (open, place);
+                let mut gauge = worker.observer.metrics.connection(listener);
+                // Boxed, so that the handshake's room is given back when it is over.
+                let within = worker.plane().snapshot.limits.tls_handshake;
+                let (stream, negotiated) = match Box::pin(acceptor.accept(stream, within)).await {
+                    Ok(done) => {
+                        worker.observer.metrics.tls_handshake(true);
+                        done
+                    }
+                    Err(error) => {
+                        worker.observer.metrics.tls_handshake(false);
+                        tracing::debug!(%peer, %error, "a TLS handshake failed");
+                        return;
+                    }
+                };
+                let origin = Origin {
+                    listener,
+                    peer,
+                    tls: true,
+                    server_name: negotiated.server_name.as_deref().map(Rc::from),
+                    client_certificate: negotiated.peer.is_some(),
+                };
+                let stream = Stream::Tls(Box::new(stream.into()));
+                match negotiated.alpn {
+                    Alpn::Http1 => {
+                        serve_h1::serve(&worker, Conn::new(stream), origin, &mut gauge).await;
+                    }
+                    Alpn::Http2 => {
+                        gauge.speaks(Protocol::Http2);
+                        // Boxed: its room is many times that of an HTTP/1.1 connection.
+                        Box::pin(serve_h2::serve(&worker, stream, Vec::new(), origin)).await;
+                    }
+                }
+            });
+        }
+    }
+}

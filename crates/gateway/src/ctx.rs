@@ -1,0 +1,167 @@
+//! What an exchange knows about itself while it passes through the steps, for the record at its
+//! end.
+
+use std::{
+    borrow::Cow,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use pasarela_model::Code;
+use pasarela_net::http1::{Head, Name};
+
+use crate::{
+    observe::{Listener, Protocol, RequestId, Trace},
+    worker::{Worker, WorkerPlane},
+};
+
+/// Where a request came in; the same for all requests of a connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    pub(crate) listener: Listener,
+    pub(crate) peer: SocketAddr,
+    pub(crate) tls: bool,
+    /// The name the TLS client asked for.
+    pub(crate) server_name: Option<Rc<str>>,
+    /// Whether its handshake proved a client certificate; a connection made for one name may not
+    /// be used for another then (T14).
+    pub(crate) client_certificate: bool,
+}
+
+impl Origin {
+    pub(crate) fn internal(&self) -> bool {
+        self.listener == Listener::Internal
+    }
+}
+
+/// One exchange's notes.
+#[derive(Debug)]
+pub(crate) struct Ctx<'h> {
+    pub(crate) origin: &'h Origin,
+    pub(crate) protocol: Protocol,
+    pub(crate) started: Instant,
+    pub(crate) unix_ns: u64,
+    pub(crate) id: RequestId,
+    /// The caller: the peer, or whom a trusted proxy reports.
+    pub(crate) client: IpAddr,
+    /// Whether the peer is a trusted proxy.
+    pub(crate) trusted: bool,
+    pub(crate) trace: Option<Trace>,
+    pub(crate) plane: Rc<WorkerPlane>,
+    /// Host without port, lower case.
+    pub(crate) host: Cow<'h, str>,
+    /// Normalised path.
+    pub(crate) path: Cow<'h, str>,
+    pub(crate) query: Option<&'h [u8]>,
+    pub(crate) api: Option<usize>,
+    pub(crate) operation: Option<usize>,
+    pub(crate) soap: bool,
+    pub(crate) application: Option<usize>,
+    pub(crate) plan: Option<usize>,
+    /// Rate-limit fields for the answer, ready to be written.
+    pub(crate) rate: Option<RateAnswer>,
+    pub(crate) status: u16,
+    pub(crate) problem: Option<Code>,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) upstream: Option<UpstreamCall>,
+    pub(crate) retries: u32,
+    pub(crate) aborted: bool,
+    pub(crate) recorded: bool,
+    /// The connection must end with this answer.
+    pub(crate) close: bool,
+}
+
+/// The values of the rate-limit fields (draft-ietf-httpapi-ratelimit-headers).
+#[derive(Debug, Default)]
+pub(crate) struct RateAnswer {
+    /// Both values, one behind the other.
+    pub(crate) bytes: Vec<u8>,
+    /// Where the second begins.
+    pub(crate) limit_at: usize,
+}
+
+/// The last attempt at an upstream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UpstreamCall {
+    pub(crate) address: SocketAddr,
+    pub(crate) start: Instant,
+    pub(crate) end: Option<Instant>,
+    pub(crate) status: u16,
+}
+
+impl<'h> Ctx<'h> {
+    /// Begins an exchange: gives it an id, a place in a trace, and its caller's address.
+    pub(crate) fn begin(
+        worker: &Worker,
+        head: &'h Head,
+        origin: &'h Origin,
+        protocol: Protocol,
+    ) -> Self {
+        let plane = worker.plane();
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let networks = &plane.snapshot.trusted_proxies;
+        let peer = origin.peer.ip();
+        let trusted = !networks.is_empty() && networks.iter().any(|net| net.contains(peer));
+        let incoming = match trusted && head.count(Name::XRequestId) == 1 {
+            true => head.get(Name::XRequestId),
+            false => None,
+        };
+        let unix_ms = u64::try_from(unix.as_millis()).unwrap_or(0);
+        let client = if trusted { reported_client(head, networks, peer) } else { peer };
+        worker.observer.metrics.started();
+        Self {
+            origin,
+            protocol,
+            started: Instant::now(),
+            unix_ns: u64::try_from(unix.as_nanos()).unwrap_or(0),
+            id: worker.observer.ids.choose(incoming, trusted, unix_ms),
+            client,
+            trusted,
+            trace: worker.observer.tracer.as_ref().map(|tracer| {
+                let parents = head.fields().filter(|(id, ..)| *id == Name::Traceparent);
+                tracer.begin(parents.map(|(_, _, value)| value))
+            }),
+            plane,
+            host: Cow::Borrowed(""),
+            path: Cow::Borrowed(""),
+            query: None,
+            api: None,
+            operation: None,
+            soap: false,
+            application: None,
+            plan: None,
+            rate: None,
+            status: 0,
+            problem: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            upstream: None,
+            retries: 0,
+            aborted: false,
+            recorded: false,
+            close: false,
+        }
+    }
+}
+
+/// The last address in `X-Forwarded-For` that is no trusted proxy's itself: everything before it
+/// is what a caller says about itself (T7).
+fn reported_client(head: &Head, networks: &[pasarela_model::IpNet], peer: IpAddr) -> IpAddr {
+    let mut client = peer;
+    let lists: Vec<&[u8]> = head
+        .fields()
+        .filter(|(id, ..)| *id == Name::XForwardedFor)
+        .map(|(_, _, value)| value)
+        .collect();
+    for item in lists.iter().rev().flat_map(|list| list.rsplit(|byte| *byte == b',')) {
+        let parsed = std::str::from_utf8(item).ok().and_then(|text| text.trim().parse().ok());
+        let Some(address) = parsed else { break };
+        client = address;
+        if !networks.iter().any(|net| net.contains(address)) {
+            break;
+        }
+    }
+    client
+}

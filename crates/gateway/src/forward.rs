@@ -1,0 +1,350 @@
+//! Forward: to which server, over which connection, how often, and what comes back.
+//!
+//! [`forward`] chooses and retries; one try is `http1.rs` or `http2.rs`, by what the servers of
+//! the API speak. What all tries have in common stands here: the request's target and fields on
+//! the way there, the answer's fields on the way back.
+
+mod http1;
+mod http2;
+mod tunnel;
+
+use std::{net::SocketAddr, rc::Rc, time::Instant};
+
+use pasarela_model::{Api, Balance, Code, HttpVersion};
+use pasarela_net::{
+    http1::{Framing, Head, Name},
+    pool::{ConnectError, Connector},
+    transfer::TransferError,
+};
+use smallvec::SmallVec;
+
+use crate::{
+    authorize::Permit,
+    cluster::{Change, Failure, InFlight, Outcome, Pick, Sent, hash_key, retryable},
+    ctx::{Ctx, UpstreamCall},
+    downstream::{Downstream, Length, Put},
+    identify::carried_key,
+    mediate::{Order, tokens},
+    observe::UpstreamFailure,
+    plane::{ApiPlane, hash_of},
+    respond::{Refusal, own_fields},
+    worker::{Worker, WorkerPlane},
+};
+
+/// What every try of one call needs to know.
+pub(crate) struct Call<'a, 'h> {
+    worker: &'a Worker,
+    api: &'a Api,
+    plane: &'a ApiPlane,
+    permit: &'a Permit,
+    order: &'a Order<'h>,
+    head: &'a Head,
+    limits: &'a pasarela_model::Limits,
+}
+
+/// Where one try goes.
+struct Destination<'a> {
+    address: SocketAddr,
+    target: usize,
+    connector: &'a Connector,
+}
+
+/// Why a try ended without a whole answer.
+enum Stop {
+    /// The caller is to blame, or gone.
+    Caller(Refusal),
+    /// The server is.
+    Upstream {
+        failure: Failure,
+        sent: Sent,
+        /// Nothing of the request's body has been used up.
+        replayable: bool,
+        /// It was a kept connection that turned out dead: no reason to think ill of the server.
+        stale: bool,
+        refusal: Refusal,
+    },
+}
+
+/// Carries the call to a server and its answer back.
+pub(crate) async fn forward<'h, D: Downstream>(
+    worker: &Worker,
+    plane: &Rc<WorkerPlane>,
+    permit: &Permit,
+    order: &Order<'h>,
+    down: &mut D,
+    head: &'h Head,
+    ctx: &mut Ctx<'h>,
+) -> Result<(), Refusal> {
+    let index = permit.target.api;
+    let api = &plane.snapshot.apis[index];
+    let runtime = &plane.apis[index];
+    let cluster = &runtime.cluster;
+    let limits = &plane.snapshot.limits;
+    let call = Call { worker, api, plane: runtime, permit, order, head, limits };
+    let hash = match &api.upstream.balance {
+        Balance::ConsistentHash(key) => {
+            let field = |name: &str| head.find(name).map(hash_key);
+            Some(hash_of(key, ctx.client, permit.application, &ctx.path, field))
+        }
+        Balance::RoundRobin | Balance::LeastRequests => None,
+    };
+    let mut tried: SmallVec<[SocketAddr; 4]> = SmallVec::new();
+    cluster.budget().record_request(now_ms(worker, ctx.started));
+    loop {
+        let start = if tried.is_empty() { ctx.started } else { Instant::now() };
+        let now = now_ms(worker, start);
+        let draw = worker.draw();
+        let pick = plane
+            .with_cursor(index, |cursor| cluster.pick(cursor, now, draw, hash, &tried));
+        let endpoint = match pick {
+            Pick::Endpoint(endpoint) => endpoint,
+            Pick::Unhealthy => {
+                return Err(Refusal::new(Code::NoUpstream, "every server is out of rotation")
+                    .retry_after(1));
+            }
+            Pick::Unresolved => {
+                return Err(Refusal::new(
+                    Code::UpstreamUnreachable,
+                    "the service's name has no address",
+                ));
+            }
+        };
+        let guard = InFlight::new(endpoint);
+        let destination = Destination {
+            address: guard.address,
+            target: guard.target,
+            connector: &runtime.connectors[guard.target],
+        };
+        ctx.upstream =
+            Some(UpstreamCall { address: guard.address, start, end: None, status: 0 });
+        let outcome = match api.upstream.http {
+            HttpVersion::Http1 => http1::attempt(&call, &destination, down, ctx).await,
+            // Boxed: an exchange over HTTP/1.1 should not carry the room for this one.
+            HttpVersion::Http2 => Box::pin(http2::attempt(&call, &destination, down, ctx)).await,
+        };
+        let status = ctx.upstream.map_or(0, |upstream| upstream.status);
+        let judged = match &outcome {
+            Ok(()) if !matches!(status, 502..=504) => Some(Outcome::Success),
+            Ok(()) | Err(Stop::Upstream { stale: false, .. }) => Some(Outcome::Failure),
+            Err(Stop::Upstream { stale: true, .. } | Stop::Caller(_)) => None,
+        };
+        if let Some(judged) = judged {
+            note(guard.report(now_ms(worker, Instant::now()), judged), api, guard.address, worker, runtime);
+        }
+        let (failure, sent, replayable, refusal) = match outcome {
+            Ok(()) => return Ok(()),
+            Err(Stop::Caller(refusal)) => return Err(refusal),
+            Err(Stop::Upstream { failure, sent, replayable, refusal, .. }) => {
+                (failure, sent, replayable, refusal)
+            }
+        };
+        worker.observer.metrics.upstream_failed(runtime.slot, kind(failure));
+        tracing::debug!(api = %api.name, address = %guard.address, ?failure, ?sent, "an upstream call failed");
+        let again = !down.is_answered()
+            && ctx.retries < u32::from(api.upstream.retries.attempts)
+            && retryable(head.method(), sent, failure, replayable)
+            && cluster.budget().may_retry(now_ms(worker, Instant::now()));
+        if !again {
+            return Err(refusal);
+        }
+        ctx.retries += 1;
+        tried.push(guard.address);
+    }
+}
+
+fn now_ms(worker: &Worker, at: Instant) -> u64 {
+    let since = at.saturating_duration_since(worker.shared.epoch);
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn note(change: Option<Change>, api: &Api, address: SocketAddr, worker: &Worker, runtime: &ApiPlane) {
+    match change {
+        None => {}
+        Some(Change::Ejected { for_ms }) => {
+            worker.observer.metrics.upstream_ejected(runtime.slot);
+            tracing::warn!(api = %api.name, %address, for_ms, "a server was taken out of rotation");
+        }
+        Some(change) => tracing::info!(api = %api.name, %address, ?change, "a server is back"),
+    }
+}
+
+fn kind(failure: Failure) -> UpstreamFailure {
+    match failure {
+        Failure::Connect => UpstreamFailure::Connect,
+        Failure::Timeout => UpstreamFailure::Timeout,
+        Failure::ClosedBeforeAnswer | Failure::Unprocessed => UpstreamFailure::Closed,
+        Failure::Answer => UpstreamFailure::Invalid,
+        Failure::Status(_) => UpstreamFailure::Status,
+    }
+}
+
+/// What a failed connection is answered with. The caller learns nothing of addresses or names.
+fn unreachable(error: &ConnectError) -> Refusal {
+    match error {
+        ConnectError::TimedOut(_) => {
+            Refusal::new(Code::UpstreamTimeout, "connecting to the service took too long")
+        }
+        ConnectError::Tcp(_) => {
+            Refusal::new(Code::UpstreamUnreachable, "the service refused the connection")
+        }
+        ConnectError::Tls(_) | ConnectError::H2(_) => Refusal::new(
+            Code::UpstreamUnreachable,
+            "no secure connection to the service came about",
+        ),
+    }
+}
+
+/// What a request body that cannot be read is answered with.
+fn caller_fault(error: &TransferError) -> Refusal {
+    match error {
+        TransferError::Body(pasarela_net::http1::BodyError::Truncated)
+        | TransferError::Io(_)
+        | TransferError::H2(_) => Refusal::gone(),
+        TransferError::Body(fault) => Refusal::new(Code::Malformed, fault.to_string()),
+        TransferError::TooSlow => {
+            Refusal::new(Code::RequestTooSlow, "the body arrived too slowly")
+        }
+        TransferError::TooLarge => {
+            Refusal::new(Code::BodyTooLarge, "the body is larger than this API allows")
+        }
+    }
+}
+
+impl Call<'_, '_> {
+    /// The request-target upstream: the target's own path, and behind it what the caller asked for
+    /// below the API's base (P3: the same normalised path that policy saw).
+    fn put_target(&self, out: &mut Vec<u8>, destination: &Destination<'_>, ctx: &Ctx<'_>) {
+        let own = self.api.upstream.targets[destination.target].path.as_bytes();
+        let rest = match self.permit.target.soap {
+            true => &b""[..],
+            false => ctx.path.as_bytes().get(self.permit.target.rest..).unwrap_or(b""),
+        };
+        out.extend_from_slice(own);
+        match (own.is_empty(), rest.first()) {
+            (_, Some(b'/')) | (false, None) => {}
+            // `OPTIONS *` goes on as it is.
+            (true, Some(b'*')) if rest.len() == 1 => {}
+            _ => out.push(b'/'),
+        }
+        out.extend_from_slice(rest);
+        if let Some(query) = ctx.query {
+            out.push(b'?');
+            out.extend_from_slice(query);
+        }
+    }
+
+    fn host(&self, destination: &Destination<'_>) -> &[u8] {
+        match self.head.get(Name::Host) {
+            Some(host) if self.api.upstream.preserve_host && !host.is_empty() => host,
+            _ => self.plane.hosts[destination.target].as_bytes(),
+        }
+    }
+
+    /// The fields that go upstream, but for those that frame the message.
+    fn put_fields(&self, ctx: &Ctx<'_>, put: &mut impl Put) {
+        let tracing = ctx.trace.is_some();
+        for (id, name, value) in self.head.fields() {
+            let ours = match id {
+                Name::Other => {
+                    name.len() > 11 && name[..11].eq_ignore_ascii_case(b"x-pasarela-")
+                }
+                Name::Host
+                | Name::ContentLength
+                | Name::Expect
+                | Name::Forwarded
+                | Name::XForwardedFor
+                | Name::XForwardedHost
+                | Name::XForwardedPort
+                | Name::XForwardedProto
+                | Name::XRealIp
+                | Name::XRequestId => true,
+                Name::Traceparent | Name::Tracestate => tracing,
+                Name::XApiKey | Name::Authorization => carried_key(ctx, id, self.head),
+                _ => id.is_hop_by_hop(),
+            };
+            let dropped = !self.order.dropped.is_empty()
+                && self.order.dropped.iter().any(|token| name.eq_ignore_ascii_case(token));
+            if !ours && !dropped {
+                put.put(name, value);
+            }
+        }
+        self.put_own(ctx, put);
+    }
+
+    /// What the gateway says about the caller (T7): rebuilt, whatever the caller said itself.
+    fn put_own(&self, ctx: &Ctx<'_>, put: &mut impl Put) {
+        use std::io::Write as _;
+        let mut text = self.worker.take_small();
+        if ctx.trusted {
+            for (id, _, value) in self.head.fields() {
+                if id == Name::XForwardedFor {
+                    text.extend_from_slice(value);
+                    text.extend_from_slice(b", ");
+                }
+            }
+        }
+        let _ = write!(text, "{}", ctx.origin.peer.ip());
+        put.put(b"X-Forwarded-For", &text);
+        self.worker.give_small(text);
+        let reported = |id| if ctx.trusted { self.head.get(id) } else { None };
+        let scheme = if ctx.origin.tls { &b"https"[..] } else { b"http" };
+        put.put(b"X-Forwarded-Proto", reported(Name::XForwardedProto).unwrap_or(scheme));
+        if let Some(host) = reported(Name::XForwardedHost).or_else(|| self.head.get(Name::Host)) {
+            put.put(b"X-Forwarded-Host", host);
+        }
+        put.put(b"X-Request-Id", ctx.id.as_bytes());
+        put.put(b"Via", b"1.1 pasarela");
+        if let Some(application) = ctx.application {
+            let name = &ctx.plane.snapshot.applications[application].name;
+            put.put(b"X-Pasarela-Application", name.as_bytes());
+        }
+        if let Some(trace) = &ctx.trace {
+            put.put(b"traceparent", &trace.traceparent());
+            if trace.parent.is_some() {
+                let mut state = self.worker.take_small();
+                let values = self.head.fields().filter(|(id, ..)| *id == Name::Tracestate);
+                if crate::observe::join_tracestate(values.map(|(_, _, value)| value), &mut state) {
+                    put.put(b"tracestate", &state);
+                }
+                self.worker.give_small(state);
+            }
+        }
+    }
+
+    /// The fields of an answer that go back.
+    fn put_answer(&self, answer: &Head, ctx: &Ctx<'_>, put: &mut dyn Put) {
+        let named: SmallVec<[&[u8]; 4]> = answer
+            .fields()
+            .filter(|(id, ..)| *id == Name::Connection)
+            .flat_map(|(_, _, value)| tokens(value))
+            .filter(|token| !token.eq_ignore_ascii_case(b"keep-alive"))
+            .filter(|token| !token.eq_ignore_ascii_case(b"close"))
+            .collect();
+        for (id, name, value) in answer.fields() {
+            let ours = matches!(id, Name::ContentLength | Name::Date | Name::XRequestId)
+                || id.is_hop_by_hop()
+                || named.iter().any(|token| name.eq_ignore_ascii_case(token));
+            if !ours {
+                put.put(name, value);
+            }
+        }
+        own_fields(self.worker, ctx, put);
+    }
+}
+
+/// How long an answer's body is, as the caller is told.
+fn length(answer: &Head, framing: Framing, method: &str) -> Length {
+    match framing {
+        Framing::Length(length) => Length::Known(length),
+        Framing::Chunked | Framing::UntilClose => Length::Unknown,
+        Framing::None => match answer.get(Name::ContentLength).and_then(decimal) {
+            Some(length) if method == "HEAD" || answer.status() == 304 => Length::Announced(length),
+            _ if method == "HEAD" || matches!(answer.status(), 204 | 304) => Length::None,
+            _ => Length::Known(0),
+        },
+    }
+}
+
+fn decimal(value: &[u8]) -> Option<u64> {
+    std::str::from_utf8(value).ok()?.parse().ok()
+}

@@ -1,0 +1,365 @@
+//! One try over HTTP/1.1: lend or open a connection, send, await the answer, stream it back.
+
+use std::{future::poll_fn, io, task::Poll};
+
+use pasarela_model::Code;
+use pasarela_net::{
+    conn::{Conn, Http1Sink, Http1Source, Pace},
+    http1::{Framing, Head, HeadLimits, Name, ResponseParser, Version, put_number, response_framing},
+    pool,
+    stream::Stream,
+    timer::Deadline,
+    transfer::{Failed, Transfer},
+};
+
+use super::{Call, Destination, Stop, caller_fault, length, tunnel, unreachable};
+use crate::{
+    cluster::{Failure, Sent},
+    ctx::Ctx,
+    downstream::{Answer, Body, Downstream},
+    mediate::tokens,
+    respond::Refusal,
+};
+
+/// Makes one try.
+pub(super) async fn attempt<'h, D: Downstream>(
+    call: &Call<'_, '_>,
+    destination: &Destination<'_>,
+    down: &mut D,
+    ctx: &mut Ctx<'h>,
+) -> Result<(), Stop> {
+    let kept = call.worker.pool.borrow_mut().take(destination.address, destination.connector);
+    let reused = kept.is_some();
+    let mut conn = match kept {
+        Some(conn) => conn,
+        None => Conn::new(open(destination).await?),
+    };
+    let chunked = call.order.framing == Framing::Chunked;
+    put_request(call, destination, conn.writer.buffer(), ctx);
+    let mut answer_head = Head::default();
+    match exchange(call, &mut conn, chunked, reused, down, &mut answer_head, ctx).await? {
+        Ended::Reusable => {
+            let mut pool = call.worker.pool.borrow_mut();
+            pool.give(destination.address, destination.connector, conn);
+        }
+        Ended::Closing => {}
+        Ended::Switched => {
+            if let Some(caller) = down.into_tunnel() {
+                // Boxed: tunnels are few and live long.
+                Box::pin(tunnel::run(caller, conn, ctx)).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn open(destination: &Destination<'_>) -> Result<Stream, Stop> {
+    pool::connect(destination.address, destination.connector).await.map_err(|error| {
+        tracing::debug!(address = %destination.address, error = %crate::chain(&error), "connecting failed");
+        Stop::Upstream {
+            failure: Failure::Connect,
+            sent: Sent::Never,
+            replayable: true,
+            stale: false,
+            refusal: unreachable(&error),
+        }
+    })
+}
+
+fn put_request(call: &Call<'_, '_>, destination: &Destination<'_>, out: &mut Vec<u8>, ctx: &Ctx<'_>) {
+    out.extend_from_slice(call.head.method().as_bytes());
+    out.push(b' ');
+    call.put_target(out, destination, ctx);
+    out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
+    out.extend_from_slice(call.host(destination));
+    out.extend_from_slice(b"\r\n");
+    call.put_fields(ctx, out);
+    match call.order.framing {
+        Framing::Length(length) => {
+            out.extend_from_slice(b"Content-Length: ");
+            put_number(out, length);
+            out.extend_from_slice(b"\r\n");
+        }
+        Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        Framing::None | Framing::UntilClose => {}
+    }
+    if let Some(protocol) = call.order.upgrade {
+        out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: ");
+        out.extend_from_slice(protocol);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// How a connection was left.
+enum Ended {
+    /// Fit for another exchange.
+    Reusable,
+    /// Not.
+    Closing,
+    /// It speaks another protocol now.
+    Switched,
+}
+
+async fn exchange<'h, D: Downstream>(
+    call: &Call<'_, '_>,
+    conn: &mut Conn,
+    chunked: bool,
+    reused: bool,
+    down: &mut D,
+    answer_head: &mut Head,
+    ctx: &mut Ctx<'h>,
+) -> Result<Ended, Stop> {
+    let timeouts = call.api.upstream.timeouts;
+    let limits = HeadLimits {
+        line: call.limits.upstream_header_bytes as usize,
+        bytes: call.limits.upstream_header_bytes as usize,
+        fields: 4 * call.limits.header_fields as usize,
+    };
+    let total = timeouts.total.map(|total| {
+        let deadline = Deadline::new();
+        deadline.arm(total.saturating_sub(ctx.started.elapsed()));
+        deadline
+    });
+    let (mut up_read, up_write) = conn.halves();
+    let mut up_sink = Http1Sink::new(up_write, chunked, timeouts.idle);
+    let (mut source, mut answer) = down.halves(call.order.pace);
+    if call.order.expects {
+        // T4: the decision has been made, so the caller may send; the server is not asked again.
+        answer.interim(100, &mut |_| {});
+        let sent = poll_fn(|cx| pasarela_net::transfer::Sink::poll_flush(&mut answer, cx)).await;
+        sent.map_err(|_| Stop::Caller(Refusal::gone()))?;
+    }
+    let mut request = Transfer::default();
+    let (mut sending, mut write_failed, mut interims) = (true, false, 0);
+    let mut parser = ResponseParser::default();
+    loop {
+        let mut received = !up_read.reader.bytes().is_empty();
+        let failed = |failure, moved: u64, code, detail: &'static str| {
+            let sent = match moved {
+                _ if failure == Failure::Connect => Sent::Never,
+                0 if call.order.framing.is_empty() => Sent::Wholly,
+                _ => Sent::Partly,
+            };
+            Stop::Upstream {
+                failure,
+                sent,
+                replayable: moved == 0,
+                stale: reused && failure == Failure::ClosedBeforeAnswer,
+                refusal: Refusal::new(code, detail),
+            }
+        };
+        poll_fn(|cx| {
+            if sending {
+                match request.poll(cx, &mut source, &mut up_sink, |_| {}) {
+                    Poll::Pending => {}
+                    Poll::Ready(Ok(())) => sending = false,
+                    Poll::Ready(Err(Failed::Source(error))) => {
+                        return Poll::Ready(Err(Stop::Caller(caller_fault(&error))));
+                    }
+                    // It may have answered before it stopped listening.
+                    Poll::Ready(Err(Failed::Sink(_))) => (sending, write_failed) = (false, true),
+                }
+                ctx.bytes_in = request.moved;
+            }
+            loop {
+                let bytes = up_read.reader.bytes();
+                if !bytes.is_empty() {
+                    match parser.advance(bytes, &limits, answer_head) {
+                        Ok(Some(length)) => {
+                            up_read.reader.consume(length);
+                            return Poll::Ready(Ok(()));
+                        }
+                        Ok(None) => {}
+                        Err(fault) => {
+                            tracing::debug!(%fault, "an upstream's answer is malformed");
+                            return Poll::Ready(Err(failed(
+                                Failure::Answer,
+                                request.moved,
+                                Code::UpstreamInvalid,
+                                "the service's answer is not well-formed HTTP",
+                            )));
+                        }
+                    }
+                }
+                let filled = match sending {
+                    true => up_read.poll_fill(cx),
+                    false => up_read.poll_fill_within(cx, timeouts.first_byte),
+                };
+                match filled {
+                    Poll::Ready(Ok(true)) => received = true,
+                    Poll::Pending => break,
+                    Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                        return Poll::Ready(Err(failed(
+                            Failure::Timeout,
+                            request.moved,
+                            Code::UpstreamTimeout,
+                            "the service did not begin to answer in time",
+                        )));
+                    }
+                    Poll::Ready(Ok(false) | Err(_)) => {
+                        let failure = match received {
+                            true => Failure::Answer,
+                            false => Failure::ClosedBeforeAnswer,
+                        };
+                        return Poll::Ready(Err(failed(
+                            failure,
+                            request.moved,
+                            Code::UpstreamInvalid,
+                            "the service closed the connection without a whole answer",
+                        )));
+                    }
+                }
+            }
+            if (!sending && source.poll_gone(cx).is_ready()) || answer.poll_left(cx).is_ready() {
+                return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
+            }
+            if total.as_ref().is_some_and(|total| total.poll(cx).is_ready()) {
+                return Poll::Ready(Err(failed(
+                    Failure::Timeout,
+                    request.moved,
+                    Code::UpstreamTimeout,
+                    "the exchange took longer than this API allows",
+                )));
+            }
+            Poll::Pending
+        })
+        .await?;
+        let invalid = |detail| {
+            Err(failed(Failure::Answer, request.moved, Code::UpstreamInvalid, detail))
+        };
+        match answer_head.status() {
+            101 => {
+                let agreed = call.order.upgrade.is_some_and(|wanted| {
+                    let got = answer_head.get(Name::Upgrade);
+                    got.is_some_and(|got| got.eq_ignore_ascii_case(wanted))
+                });
+                if !agreed {
+                    return invalid("the service switched protocols unasked");
+                }
+                note_status(ctx, 101);
+                switch(call, answer_head, &mut answer, ctx).await?;
+                return Ok(Ended::Switched);
+            }
+            100..=199 => {
+                interims += 1;
+                if interims > call.limits.upstream_interim {
+                    return invalid("the service sent too many interim answers");
+                }
+                // 100 is ours to say, and was said.
+                if answer_head.status() != 100 {
+                    answer.interim(answer_head.status(), &mut |put| {
+                        for (id, name, value) in answer_head.fields() {
+                            if !id.is_hop_by_hop() && id != Name::ContentLength {
+                                put.put(name, value);
+                            }
+                        }
+                    });
+                }
+            }
+            _ => break,
+        }
+    }
+    let Ok(framing) = response_framing(answer_head, call.head.method()) else {
+        return Err(Stop::Upstream {
+            failure: Failure::Answer,
+            sent: Sent::Wholly,
+            replayable: false,
+            stale: false,
+            refusal: Refusal::new(
+                Code::UpstreamInvalid,
+                "the length of the service's answer can be read in two ways",
+            ),
+        });
+    };
+    note_status(ctx, answer_head.status());
+    let closing = answer_head.version != Version::Http11
+        || framing == Framing::UntilClose
+        || answer_head
+            .fields()
+            .filter(|(id, ..)| *id == Name::Connection)
+            .any(|(_, _, value)| tokens(value).any(|token| token.eq_ignore_ascii_case(b"close")));
+    let mut decoder = framing.decoder();
+    let pace = Pace { idle: timeouts.idle, rate: 0, grace: timeouts.idle, most: u64::MAX };
+    let mut up_source = Http1Source::new(up_read, &mut decoder, pace);
+    let told = length(answer_head, framing, call.head.method());
+    answer
+        .start(answer_head.status(), told, &mut |put| call.put_answer(answer_head, ctx, put))
+        .map_err(|_| Stop::Caller(Refusal::gone()))?;
+    let mut body = Transfer::default();
+    poll_fn(|cx| {
+        if sending {
+            match request.poll(cx, &mut source, &mut up_sink, |_| {}) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => sending = false,
+                Poll::Ready(Err(Failed::Source(error))) => {
+                    return Poll::Ready(Err(Stop::Caller(caller_fault(&error))));
+                }
+                Poll::Ready(Err(Failed::Sink(_))) => (sending, write_failed) = (false, true),
+            }
+            ctx.bytes_in = request.moved;
+        }
+        let moved = body.poll(cx, &mut up_source, &mut answer, |moved| {
+            ctx.bytes_out = moved;
+            ctx.record(call.worker, call.head);
+        });
+        match moved {
+            Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+            Poll::Ready(Err(Failed::Source(error))) => {
+                tracing::debug!(error = %crate::chain(&error), "an upstream's answer broke off");
+                return Poll::Ready(Err(Stop::Upstream {
+                    failure: Failure::Answer,
+                    sent: Sent::Wholly,
+                    replayable: false,
+                    stale: false,
+                    refusal: Refusal::new(Code::UpstreamInvalid, "the service's answer broke off"),
+                }));
+            }
+            Poll::Ready(Err(Failed::Sink(_))) => {
+                return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
+            }
+            Poll::Pending => {}
+        }
+        if total.as_ref().is_some_and(|total| total.poll(cx).is_ready()) {
+            return Poll::Ready(Err(Stop::Upstream {
+                failure: Failure::Timeout,
+                sent: Sent::Wholly,
+                replayable: false,
+                stale: false,
+                refusal: Refusal::new(Code::UpstreamTimeout, "the exchange took too long"),
+            }));
+        }
+        Poll::Pending
+    })
+    .await
+    .inspect_err(|_| ctx.bytes_out = body.moved)?;
+    Ok(match sending || write_failed || closing {
+        true => Ended::Closing,
+        false => Ended::Reusable,
+    })
+}
+
+fn note_status(ctx: &mut Ctx<'_>, status: u16) {
+    ctx.status = status;
+    if let Some(upstream) = &mut ctx.upstream {
+        upstream.status = status;
+    }
+}
+
+/// Tells the caller that its connection is a tunnel from here on.
+async fn switch(
+    call: &Call<'_, '_>,
+    answer_head: &Head,
+    answer: &mut impl Answer,
+    ctx: &Ctx<'_>,
+) -> Result<(), Stop> {
+    let gone = |_| Stop::Caller(Refusal::gone());
+    answer
+        .start(101, crate::downstream::Length::None, &mut |put| {
+            put.put(b"Connection", b"Upgrade");
+            put.put(b"Upgrade", answer_head.get(Name::Upgrade).unwrap_or_default());
+            call.put_answer(answer_head, ctx, put);
+        })
+        .map_err(gone)?;
+    poll_fn(|cx| answer.poll_flush(cx)).await.map_err(gone)
+}

@@ -1,0 +1,281 @@
+//! One try over HTTP/2: a stream on the worker's shared connection to that server.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::Poll,
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use pasarela_model::Code;
+use pasarela_net::{
+    conn::Pace,
+    h2io::{H2Sink, H2Source},
+    http1::{Framing, Head, Version},
+    pool::{self, H2Client},
+    timer::{Deadline, Wait},
+    transfer::{Failed, Transfer},
+};
+
+use super::{Call, Destination, Stop, caller_fault, unreachable};
+use crate::{
+    cluster::{Failure, Sent},
+    ctx::Ctx,
+    downstream::{Answer, Body, Downstream, Length, Put},
+    respond::Refusal,
+};
+
+/// Empty DATA frames an upstream may send on a stream.
+const EMPTIES: u32 = 1000;
+
+impl Put for HeaderMap {
+    fn put(&mut self, name: &[u8], value: &[u8]) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+        {
+            self.append(name, value);
+        }
+    }
+}
+
+/// Makes one try.
+pub(super) async fn attempt<'h, D: Downstream>(
+    call: &Call<'_, '_>,
+    destination: &Destination<'_>,
+    down: &mut D,
+    ctx: &mut Ctx<'h>,
+) -> Result<(), Stop> {
+    let client = ready(call, destination).await?;
+    let empty = call.order.framing.is_empty();
+    let request = request(call, destination, ctx)?;
+    exchange(call, client, request, empty, down, ctx).await
+}
+
+/// The shared connection, opened if there is none, with room for one more stream.
+async fn ready(call: &Call<'_, '_>, destination: &Destination<'_>) -> Result<H2Client, Stop> {
+    let shared = call.worker.pool.borrow_mut().h2(destination.address, destination.connector);
+    if let Some(client) = shared
+        && let Ok(client) = client.ready().await
+    {
+        return Ok(client);
+    }
+    let never = |refusal| Stop::Upstream {
+        failure: Failure::Connect,
+        sent: Sent::Never,
+        replayable: true,
+        stale: false,
+        refusal,
+    };
+    let (client, alive) = pool::connect_h2(destination.address, destination.connector)
+        .await
+        .map_err(|error| {
+            tracing::debug!(address = %destination.address, error = %crate::chain(&error), "connecting failed");
+            never(unreachable(&error))
+        })?;
+    call.worker.pool.borrow_mut().share_h2(
+        destination.address,
+        destination.connector,
+        client.clone(),
+        alive,
+    );
+    client.ready().await.map_err(|_| {
+        never(Refusal::new(Code::UpstreamUnreachable, "the service refused the stream"))
+    })
+}
+
+fn request(
+    call: &Call<'_, '_>,
+    destination: &Destination<'_>,
+    ctx: &Ctx<'_>,
+) -> Result<Request<()>, Stop> {
+    let odd = || Stop::Caller(Refusal::new(Code::Malformed, "the request cannot be sent on"));
+    let mut target = Vec::new();
+    call.put_target(&mut target, destination, ctx);
+    let scheme = if destination.connector.tls.is_some() { "https" } else { "http" };
+    let uri = Uri::builder()
+        .scheme(scheme)
+        .authority(call.host(destination))
+        .path_and_query(target)
+        .build()
+        .map_err(|_| odd())?;
+    let method = Method::from_bytes(call.head.method().as_bytes()).map_err(|_| odd())?;
+    let mut request = Request::new(());
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    let fields = request.headers_mut();
+    call.put_fields(ctx, fields);
+    if let Framing::Length(length) = call.order.framing {
+        fields.insert(http::header::CONTENT_LENGTH, length.into());
+    }
+    if call.order.trailers {
+        fields.insert(http::header::TE, HeaderValue::from_static("trailers"));
+    }
+    Ok(request)
+}
+
+async fn exchange<'h, D: Downstream>(
+    call: &Call<'_, '_>,
+    mut client: H2Client,
+    request: Request<()>,
+    empty: bool,
+    down: &mut D,
+    ctx: &mut Ctx<'h>,
+) -> Result<(), Stop> {
+    let timeouts = call.api.upstream.timeouts;
+    let (mut response, stream) = client
+        .send_request(request, empty)
+        .map_err(|error| lost(&error, Sent::Never, 0))?;
+    let total = timeouts.total.map(|total| {
+        let deadline = Deadline::new();
+        deadline.arm(total.saturating_sub(ctx.started.elapsed()));
+        deadline
+    });
+    let mut up_sink = H2Sink::new(stream, empty, timeouts.idle.max(call.order.pace.idle));
+    let (mut source, mut answer) = down.halves(call.order.pace);
+    if call.order.expects {
+        answer.interim(100, &mut |_| {});
+        let sent = poll_fn(|cx| pasarela_net::transfer::Sink::poll_flush(&mut answer, cx)).await;
+        sent.map_err(|_| Stop::Caller(Refusal::gone()))?;
+    }
+    let (mut transfer, mut sending, mut wait) = (Transfer::default(), true, Wait::default());
+    let slow = |moved: u64| Stop::Upstream {
+        failure: Failure::Timeout,
+        sent: if moved == 0 { Sent::Partly } else { Sent::Wholly },
+        replayable: false,
+        stale: false,
+        refusal: Refusal::new(Code::UpstreamTimeout, "the service did not answer in time"),
+    };
+    let received = poll_fn(|cx| {
+        if sending {
+            match transfer.poll(cx, &mut source, &mut up_sink, |_| {}) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => sending = false,
+                Poll::Ready(Err(Failed::Source(error))) => {
+                    return Poll::Ready(Err(Stop::Caller(caller_fault(&error))));
+                }
+                // A server that has seen enough resets the stream; its answer may be on the way.
+                Poll::Ready(Err(Failed::Sink(_))) => sending = false,
+            }
+            ctx.bytes_in = transfer.moved;
+        }
+        match Pin::new(&mut response).poll(cx) {
+            Poll::Ready(Ok(response)) => return Poll::Ready(Ok(response)),
+            Poll::Ready(Err(error)) => {
+                return Poll::Ready(Err(lost(&error, Sent::Partly, transfer.moved)));
+            }
+            Poll::Pending => {}
+        }
+        if !sending {
+            if wait.poll(cx, timeouts.first_byte).is_ready() {
+                return Poll::Ready(Err(slow(transfer.moved)));
+            }
+        }
+        if (!sending && source.poll_gone(cx).is_ready()) || answer.poll_left(cx).is_ready() {
+            return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
+        }
+        if total.as_ref().is_some_and(|total| total.poll(cx).is_ready()) {
+            return Poll::Ready(Err(slow(transfer.moved)));
+        }
+        Poll::Pending
+    })
+    .await
+    .inspect_err(|_| up_sink.reset(h2::Reason::CANCEL))?;
+    drop(wait);
+
+    let (parts, body) = received.into_parts();
+    let mut head = Head::default();
+    head.start_response(parts.status.as_u16(), Version::Http2);
+    for (name, value) in &parts.headers {
+        head.push(name.as_str().as_bytes(), value.as_bytes());
+    }
+    ctx.status = head.status();
+    if let Some(upstream) = &mut ctx.upstream {
+        upstream.status = head.status();
+    }
+    let framing = match head.get(pasarela_net::http1::Name::ContentLength) {
+        _ if body.is_end_stream() => Framing::None,
+        Some(value) => match super::decimal(value) {
+            Some(length) => Framing::Length(length),
+            None => Framing::Chunked,
+        },
+        None => Framing::Chunked,
+    };
+    let told = match super::length(&head, framing, call.head.method()) {
+        // Trailers alone may follow: the caller's side must stay open for them.
+        Length::Known(0) if !body.is_end_stream() => Length::Unknown,
+        told => told,
+    };
+    let streams = call.order.pace.rate == 0;
+    let idle = if streams { call.order.pace.idle } else { timeouts.idle };
+    let pace = Pace { idle, rate: 0, grace: idle, most: u64::MAX };
+    let mut up_source = H2Source::new(body, pace, EMPTIES);
+    answer
+        .start(head.status(), told, &mut |put| call.put_answer(&head, ctx, put))
+        .map_err(|_| Stop::Caller(Refusal::gone()))?;
+    let mut moving = Transfer::default();
+    poll_fn(|cx| {
+        if sending {
+            match transfer.poll(cx, &mut source, &mut up_sink, |_| {}) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(()) | Err(Failed::Sink(_))) => sending = false,
+                Poll::Ready(Err(Failed::Source(error))) => {
+                    return Poll::Ready(Err(Stop::Caller(caller_fault(&error))));
+                }
+            }
+            ctx.bytes_in = transfer.moved;
+        }
+        let moved = moving.poll(cx, &mut up_source, &mut answer, |moved| {
+            ctx.bytes_out = moved;
+            ctx.record(call.worker, call.head);
+        });
+        match moved {
+            Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+            Poll::Ready(Err(Failed::Source(error))) => {
+                tracing::debug!(error = %crate::chain(&error), "an upstream's answer broke off");
+                return Poll::Ready(Err(Stop::Upstream {
+                    failure: Failure::Answer,
+                    sent: Sent::Wholly,
+                    replayable: false,
+                    stale: false,
+                    refusal: Refusal::new(Code::UpstreamInvalid, "the service's answer broke off"),
+                }));
+            }
+            Poll::Ready(Err(Failed::Sink(_))) => {
+                return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
+            }
+            Poll::Pending => {}
+        }
+        if (!sending && source.poll_gone(cx).is_ready()) || answer.poll_left(cx).is_ready() {
+            return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
+        }
+        if total.as_ref().is_some_and(|total| total.poll(cx).is_ready()) {
+            return Poll::Ready(Err(slow(transfer.moved)));
+        }
+        Poll::Pending
+    })
+    .await
+    .inspect_err(|_| {
+        ctx.bytes_out = moving.moved;
+        up_sink.reset(h2::Reason::CANCEL);
+    })?;
+    if sending {
+        // The answer is whole and the server waits for nothing more (RFC 9113 §8.1).
+        up_sink.reset(h2::Reason::NO_ERROR);
+    }
+    Ok(())
+}
+
+/// What a lost stream means for a retry.
+fn lost(error: &h2::Error, sent: Sent, moved: u64) -> Stop {
+    // RFC 9113 §8.7: these say that the stream was not processed.
+    let unprocessed = error.reason() == Some(h2::Reason::REFUSED_STREAM)
+        || (error.is_go_away() && error.is_remote());
+    let failure = if unprocessed { Failure::Unprocessed } else { Failure::ClosedBeforeAnswer };
+    Stop::Upstream {
+        failure,
+        sent,
+        replayable: moved == 0,
+        stale: unprocessed,
+        refusal: Refusal::new(Code::UpstreamInvalid, "the service gave up the stream"),
+    }
+}

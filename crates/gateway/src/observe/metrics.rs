@@ -1,0 +1,716 @@
+//! Counters of the data plane, and how Prometheus reads them.
+//!
+//! Each worker counts into memory of its own: a counter has one writer, so counting is a load, an
+//! addition and a store, all relaxed, and no cache line travels between cores. A scrape adds the
+//! workers up. An API's counters are made when it is first called and found by its [`Slot`], a
+//! number that the API keeps over reloads as long as its name and version stay; so a request never
+//! hashes a name, and ten thousand APIs of which ten are called are ten series.
+//!
+//! Labels hold names from the configuration and words from lists of ours, never anything a caller
+//! sent (reliability reference, T55 and T56).
+
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    marker::PhantomData,
+    rc::Rc,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use pasarela_model::{Code, Snapshot};
+
+use super::fact::{Fact, Listener, Protocol};
+
+/// Where an API's counters are. Stays with its name and version for the life of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Slot(u32);
+
+impl Slot {
+    /// Requests that no API was found for.
+    pub const NONE: Self = Self(0);
+    /// APIs beyond the number of slots, all together.
+    const OTHERS: Self = Self(1);
+    const FIRST: u32 = 2;
+}
+
+/// Slots in a page, and pages: room for 65,536 names in the life of a process.
+const PAGE: usize = 256;
+const PAGES: usize = 256;
+
+/// Upper bounds of the duration buckets, microseconds, with their labels in seconds.
+const BUCKETS: [(u64, &str); 14] = [
+    (500, "0.0005"),
+    (1_000, "0.001"),
+    (2_500, "0.0025"),
+    (5_000, "0.005"),
+    (10_000, "0.01"),
+    (25_000, "0.025"),
+    (50_000, "0.05"),
+    (100_000, "0.1"),
+    (250_000, "0.25"),
+    (500_000, "0.5"),
+    (1_000_000, "1"),
+    (2_500_000, "2.5"),
+    (5_000_000, "5"),
+    (10_000_000, "10"),
+];
+
+/// Classes a status without a problem may have.
+const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+/// How a request may end: a class, or a problem.
+const ENDS: usize = CLASSES.len() + Code::ALL.len();
+
+/// Why a connection was refused before a request was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// L4: too many connections in all.
+    TooMany,
+    /// L4: too many from one address.
+    TooManyFromAddress,
+    /// Out of file descriptors or memory.
+    Exhausted,
+    /// The process is shutting down.
+    Draining,
+}
+
+impl Refusal {
+    const ALL: [(Self, &str); 4] = [
+        (Self::TooMany, "too_many"),
+        (Self::TooManyFromAddress, "too_many_from_address"),
+        (Self::Exhausted, "exhausted"),
+        (Self::Draining, "draining"),
+    ];
+}
+
+/// How an attempt at an upstream failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamFailure {
+    /// No connection: refused, unreachable, TLS, name not found.
+    Connect,
+    /// No answer in time.
+    Timeout,
+    /// The connection ended before the answer did.
+    Closed,
+    /// The answer was not well-formed.
+    Invalid,
+    /// The answer counts as a failure of the target by its status.
+    Status,
+}
+
+impl UpstreamFailure {
+    const ALL: [(Self, &str); 5] = [
+        (Self::Connect, "connect"),
+        (Self::Timeout, "timeout"),
+        (Self::Closed, "closed"),
+        (Self::Invalid, "invalid"),
+        (Self::Status, "status"),
+    ];
+}
+
+/// A number with one writer and any number of readers.
+#[derive(Debug, Default)]
+struct Counter(AtomicU64);
+
+impl Counter {
+    fn add(&self, count: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(count), Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// What one worker counts for one API.
+#[derive(Debug)]
+struct ApiCounters {
+    ends: [Counter; ENDS],
+    buckets: [Counter; BUCKETS.len() + 1],
+    duration_us: Counter,
+    bytes_in: Counter,
+    bytes_out: Counter,
+    aborted: Counter,
+    retries: Counter,
+    ejections: Counter,
+    failures: [Counter; UpstreamFailure::ALL.len()],
+}
+
+impl Default for ApiCounters {
+    fn default() -> Self {
+        Self {
+            ends: std::array::from_fn(|_| Counter::default()),
+            buckets: Default::default(),
+            duration_us: Counter::default(),
+            bytes_in: Counter::default(),
+            bytes_out: Counter::default(),
+            aborted: Counter::default(),
+            retries: Counter::default(),
+            ejections: Counter::default(),
+            failures: Default::default(),
+        }
+    }
+}
+
+/// What one worker counts for one listener. The last place of each pair is for connections whose
+/// protocol is not known yet.
+#[derive(Debug, Default)]
+struct ListenerCounters {
+    accepted: Counter,
+    refused: [Counter; Refusal::ALL.len()],
+    opened: [Counter; 3],
+    closed: [Counter; 3],
+}
+
+const PROTOCOLS: [&str; 3] = ["h1", "h2", "unknown"];
+const UNKNOWN: usize = 2;
+
+fn place(protocol: Protocol) -> usize {
+    match protocol {
+        Protocol::Http1 => 0,
+        Protocol::Http2 => 1,
+    }
+}
+
+type Page = Box<[OnceLock<Box<ApiCounters>>]>;
+
+/// Everything one worker counts.
+#[derive(Debug)]
+struct Shard {
+    apis: Box<[OnceLock<Page>]>,
+    listeners: [ListenerCounters; Listener::ALL.len()],
+    started: Counter,
+    finished: Counter,
+    handshakes_ok: Counter,
+    handshakes_failed: Counter,
+    upstream_connections: Counter,
+}
+
+impl Shard {
+    fn new() -> Self {
+        Self {
+            apis: (0..PAGES).map(|_| OnceLock::new()).collect(),
+            listeners: Default::default(),
+            started: Counter::default(),
+            finished: Counter::default(),
+            handshakes_ok: Counter::default(),
+            handshakes_failed: Counter::default(),
+            upstream_connections: Counter::default(),
+        }
+    }
+
+    /// An API's counters, made at the first call. `None` only for a slot nobody gave out.
+    fn api(&self, slot: Slot) -> Option<&ApiCounters> {
+        let slot = slot.0 as usize;
+        let page = self.apis.get(slot / PAGE)?;
+        let page = page.get_or_init(|| (0..PAGE).map(|_| OnceLock::new()).collect());
+        Some(page.get(slot % PAGE)?.get_or_init(Box::default))
+    }
+
+    /// The same for a reader, which makes nothing.
+    fn seen(&self, slot: usize) -> Option<&ApiCounters> {
+        self.apis.get(slot / PAGE)?.get()?.get(slot % PAGE)?.get().map(Box::as_ref)
+    }
+}
+
+/// One worker's counters. Stays on the thread that made it: each counter has one writer.
+#[derive(Debug, Clone)]
+pub struct WorkerMetrics {
+    shard: Arc<Shard>,
+    stays_here: PhantomData<Rc<()>>,
+}
+
+impl WorkerMetrics {
+    /// A request began to be served. Each is followed by one [`record`](Self::record).
+    pub fn started(&self) {
+        self.shard.started.add(1);
+    }
+
+    /// A request ended.
+    pub fn record(&self, fact: &Fact<'_>) {
+        self.shard.finished.add(1);
+        let slot = fact.api.map_or(Slot::NONE, |api| api.slot);
+        let Some(api) = self.shard.api(slot) else { return };
+        let end = match fact.problem {
+            Some(problem) => CLASSES.len() + problem as usize,
+            None => class(fact.status),
+        };
+        if let Some(counter) = api.ends.get(end) {
+            counter.add(1);
+        }
+        let within = BUCKETS.iter().position(|&(most, _)| fact.duration_us <= most);
+        if let Some(bucket) = api.buckets.get(within.unwrap_or(BUCKETS.len())) {
+            bucket.add(1);
+        }
+        api.duration_us.add(fact.duration_us);
+        api.bytes_in.add(fact.bytes_in);
+        api.bytes_out.add(fact.bytes_out);
+        if fact.aborted {
+            api.aborted.add(1);
+        }
+        if fact.retries > 0 {
+            api.retries.add(u64::from(fact.retries));
+        }
+    }
+
+    /// An attempt at an upstream failed, whether or not another followed.
+    pub fn upstream_failed(&self, slot: Slot, failure: UpstreamFailure) {
+        if let Some(counter) =
+            self.shard.api(slot).and_then(|api| api.failures.get(failure as usize))
+        {
+            counter.add(1);
+        }
+    }
+
+    /// A target was taken out of the rotation for its answers.
+    pub fn upstream_ejected(&self, slot: Slot) {
+        if let Some(api) = self.shard.api(slot) {
+            api.ejections.add(1);
+        }
+    }
+
+    /// A connection to an upstream was made (not taken from the pool).
+    pub fn upstream_connected(&self) {
+        self.shard.upstream_connections.add(1);
+    }
+
+    /// A connection was accepted; it counts as open until the gauge is dropped.
+    pub fn connection(&self, listener: Listener) -> ConnectionGauge {
+        let counters = self.listener(listener);
+        if let Some(counters) = counters {
+            counters.accepted.add(1);
+            counters.opened[UNKNOWN].add(1);
+        }
+        ConnectionGauge { metrics: self.clone(), listener, protocol: UNKNOWN }
+    }
+
+    /// A connection was closed before anything was read from it.
+    pub fn connection_refused(&self, listener: Listener, refusal: Refusal) {
+        let counters = self.listener(listener);
+        if let Some(counter) = counters.and_then(|all| all.refused.get(refusal as usize)) {
+            counter.add(1);
+        }
+    }
+
+    /// A TLS handshake with a caller ended.
+    pub fn tls_handshake(&self, ok: bool) {
+        let shard = &self.shard;
+        if ok { &shard.handshakes_ok } else { &shard.handshakes_failed }.add(1);
+    }
+
+    fn listener(&self, listener: Listener) -> Option<&ListenerCounters> {
+        self.shard.listeners.get(listener as usize)
+    }
+}
+
+/// An open connection from a caller, counted until it is dropped.
+#[derive(Debug)]
+pub struct ConnectionGauge {
+    metrics: WorkerMetrics,
+    listener: Listener,
+    protocol: usize,
+}
+
+impl ConnectionGauge {
+    /// What the caller speaks has become known.
+    pub fn speaks(&mut self, protocol: Protocol) {
+        self.leave();
+        self.protocol = place(protocol);
+        if let Some(counter) = self.metrics.listener(self.listener).map(|all| &all.opened) {
+            counter[self.protocol].add(1);
+        }
+    }
+
+    fn leave(&self) {
+        if let Some(all) = self.metrics.listener(self.listener) {
+            all.closed[self.protocol].add(1);
+        }
+    }
+}
+
+impl Drop for ConnectionGauge {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+fn class(status: u16) -> usize {
+    match status / 100 {
+        class @ 1..=5 => usize::from(class),
+        _ => 0,
+    }
+}
+
+/// All counters of the process.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    shards: Mutex<Vec<Arc<Shard>>>,
+    names: Mutex<Names>,
+    reloads_ok: AtomicU64,
+    reloads_failed: AtomicU64,
+    generation: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Names {
+    slots: HashMap<(String, u32), Slot>,
+    /// The same, by slot; the first is [`Slot::FIRST`].
+    in_order: Vec<(String, u32)>,
+}
+
+impl Metrics {
+    /// Nothing counted.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A worker's counters; call it on the worker's own thread.
+    pub fn worker(&self) -> WorkerMetrics {
+        let shard = Arc::new(Shard::new());
+        let mut shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
+        shards.push(Arc::clone(&shard));
+        WorkerMetrics { shard, stays_here: PhantomData }
+    }
+
+    /// The slots of a snapshot's APIs, in its order. For whoever compiles a new generation.
+    pub fn slots(&self, snapshot: &Snapshot) -> Vec<Slot> {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        snapshot.apis.iter().map(|api| names.slot(&api.name, api.version)).collect()
+    }
+
+    /// A configuration was accepted and is live.
+    pub fn reloaded(&self, generation: u64) {
+        self.reloads_ok.fetch_add(1, Relaxed);
+        self.generation.store(generation, Relaxed);
+    }
+
+    /// The first configuration is live; not a reload.
+    pub fn loaded(&self, generation: u64) {
+        self.generation.store(generation, Relaxed);
+    }
+
+    /// A configuration was refused and the old one serves on.
+    pub fn reload_refused(&self) {
+        self.reloads_failed.fetch_add(1, Relaxed);
+    }
+
+    /// What [`Observability::render`](super::Observability::render) answers, as far as it is
+    /// counted here.
+    pub fn render(&self) -> String {
+        let shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let apis = self.api_totals(&shards);
+        let mut out = String::with_capacity(4096 + apis.len() * 3072);
+        render_apis(&mut out, &apis);
+        render_listeners(&mut out, &shards);
+        self.render_process(&mut out, &shards);
+        out
+    }
+
+    fn api_totals(&self, shards: &[Arc<Shard>]) -> Vec<ApiTotals> {
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let slots = Slot::FIRST as usize + names.in_order.len();
+        let seen = (0..slots).filter_map(|slot| {
+            let mut totals: Option<ApiTotals> = None;
+            for counters in shards.iter().filter_map(|shard| shard.seen(slot)) {
+                totals.get_or_insert_with(|| ApiTotals::named(names.labels(slot))).add(counters);
+            }
+            totals
+        });
+        seen.collect()
+    }
+
+    fn render_process(&self, out: &mut String, shards: &[Arc<Shard>]) {
+        let sum = |of: fn(&Shard) -> &Counter| shards.iter().map(|s| of(s).get()).sum::<u64>();
+        // Ends are read before beginnings, so that the difference cannot be negative.
+        let finished = sum(|shard| &shard.finished);
+        let started = sum(|shard| &shard.started);
+        let mut one = |name: &str, kind: &str, help: &str, value: u64| {
+            family(out, name, kind, help);
+            let _ = writeln!(out, "{name} {value}");
+        };
+        one(
+            "pasarela_requests_in_flight",
+            "gauge",
+            "Requests being served now.",
+            started.saturating_sub(finished),
+        );
+        one(
+            "pasarela_upstream_connections_total",
+            "counter",
+            "Connections made to upstreams; requests beyond them reused one.",
+            sum(|shard| &shard.upstream_connections),
+        );
+        one(
+            "pasarela_config_generation",
+            "gauge",
+            "Number of the configuration that serves.",
+            self.generation.load(Relaxed),
+        );
+        family(
+            out,
+            "pasarela_tls_handshakes_total",
+            "counter",
+            "TLS handshakes with callers, by result.",
+        );
+        let (ok, failed) =
+            (sum(|shard| &shard.handshakes_ok), sum(|shard| &shard.handshakes_failed));
+        by_result(out, "pasarela_tls_handshakes_total", ok, failed);
+        family(
+            out,
+            "pasarela_config_reloads_total",
+            "counter",
+            "Configurations read anew, by result; a refused one leaves the old one serving.",
+        );
+        let (ok, failed) = (self.reloads_ok.load(Relaxed), self.reloads_failed.load(Relaxed));
+        by_result(out, "pasarela_config_reloads_total", ok, failed);
+        family(out, "pasarela_build_info", "gauge", "Always 1; the labels tell what runs.");
+        let version = env!("CARGO_PKG_VERSION");
+        let _ = writeln!(out, "pasarela_build_info{{version=\"{version}\"}} 1");
+    }
+}
+
+fn by_result(out: &mut String, name: &str, ok: u64, failed: u64) {
+    let _ = writeln!(out, "{name}{{result=\"ok\"}} {ok}");
+    let _ = writeln!(out, "{name}{{result=\"failed\"}} {failed}");
+}
+
+impl Names {
+    fn slot(&mut self, name: &str, version: u32) -> Slot {
+        let key = (name.to_owned(), version);
+        if let Some(&slot) = self.slots.get(&key) {
+            return slot;
+        }
+        if self.in_order.len() >= PAGE * PAGES - Slot::FIRST as usize {
+            return Slot::OTHERS;
+        }
+        let slot = Slot(Slot::FIRST + self.in_order.len() as u32);
+        self.in_order.push(key.clone());
+        self.slots.insert(key, slot);
+        slot
+    }
+
+    fn labels(&self, slot: usize) -> String {
+        if slot == Slot::OTHERS.0 as usize {
+            return r#"api="(others)",version="""#.into();
+        }
+        match slot.checked_sub(Slot::FIRST as usize).and_then(|index| self.in_order.get(index)) {
+            Some((name, version)) => {
+                format!(r#"api="{}",version="{version}""#, escape_label(name))
+            }
+            None => r#"api="",version="""#.into(),
+        }
+    }
+}
+
+/// One API's counters, summed over the workers.
+struct ApiTotals {
+    labels: String,
+    ends: [u64; ENDS],
+    buckets: [u64; BUCKETS.len() + 1],
+    duration_us: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    aborted: u64,
+    retries: u64,
+    ejections: u64,
+    failures: [u64; UpstreamFailure::ALL.len()],
+}
+
+impl ApiTotals {
+    fn named(labels: String) -> Self {
+        Self {
+            labels,
+            ends: [0; ENDS],
+            buckets: [0; BUCKETS.len() + 1],
+            duration_us: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            aborted: 0,
+            retries: 0,
+            ejections: 0,
+            failures: [0; UpstreamFailure::ALL.len()],
+        }
+    }
+
+    fn add(&mut self, counters: &ApiCounters) {
+        fn each(totals: &mut [u64], counters: &[Counter]) {
+            for (total, counter) in totals.iter_mut().zip(counters) {
+                *total += counter.get();
+            }
+        }
+        each(&mut self.ends, &counters.ends);
+        each(&mut self.buckets, &counters.buckets);
+        each(&mut self.failures, &counters.failures);
+        self.duration_us += counters.duration_us.get();
+        self.bytes_in += counters.bytes_in.get();
+        self.bytes_out += counters.bytes_out.get();
+        self.aborted += counters.aborted.get();
+        self.retries += counters.retries.get();
+        self.ejections += counters.ejections.get();
+    }
+}
+
+fn render_apis(out: &mut String, apis: &[ApiTotals]) {
+    family(
+        out,
+        "pasarela_requests_total",
+        "counter",
+        "Requests ended, by API, class of the status, and problem where the gateway named one.",
+    );
+    for api in apis {
+        for (end, &count) in api.ends.iter().enumerate().filter(|&(_, &count)| count > 0) {
+            let (class, problem) = end_labels(end);
+            let labels = &api.labels;
+            let _ = writeln!(
+                out,
+                "pasarela_requests_total{{{labels},status=\"{class}\",problem=\"{problem}\"}} {count}"
+            );
+        }
+    }
+    render_durations(out, apis);
+    let mut by_api = |name: &str, help: &str, of: fn(&ApiTotals) -> u64| {
+        family(out, name, "counter", help);
+        for api in apis {
+            let _ = writeln!(out, "{name}{{{}}} {}", api.labels, of(api));
+        }
+    };
+    by_api("pasarela_request_bytes_total", "Bytes of request bodies.", |api| api.bytes_in);
+    by_api("pasarela_response_bytes_total", "Bytes of answers' bodies.", |api| api.bytes_out);
+    by_api(
+        "pasarela_requests_aborted_total",
+        "Requests whose caller left before the last byte of the answer.",
+        |api| api.aborted,
+    );
+    by_api("pasarela_upstream_retries_total", "Attempts at an upstream after the first.", |api| {
+        api.retries
+    });
+    by_api(
+        "pasarela_upstream_ejections_total",
+        "Times an upstream target was taken out of the rotation for its answers.",
+        |api| api.ejections,
+    );
+    family(
+        out,
+        "pasarela_upstream_failures_total",
+        "counter",
+        "Attempts at an upstream that failed, by kind.",
+    );
+    for api in apis {
+        for ((_, kind), &count) in UpstreamFailure::ALL.iter().zip(&api.failures) {
+            if count > 0 {
+                let labels = &api.labels;
+                let _ = writeln!(
+                    out,
+                    "pasarela_upstream_failures_total{{{labels},kind=\"{kind}\"}} {count}"
+                );
+            }
+        }
+    }
+}
+
+/// A problem counts under the class of its own status, also when it came after the head had left.
+fn end_labels(end: usize) -> (&'static str, &'static str) {
+    match end.checked_sub(CLASSES.len()).and_then(|index| Code::ALL.get(index)) {
+        Some(problem) => (CLASSES[class(problem.status())], problem.slug()),
+        None => (CLASSES.get(end).copied().unwrap_or("none"), ""),
+    }
+}
+
+fn render_durations(out: &mut String, apis: &[ApiTotals]) {
+    const NAME: &str = "pasarela_request_duration_seconds";
+    family(
+        out,
+        NAME,
+        "histogram",
+        "From the first byte of a request to the last of its answer, by API.",
+    );
+    for ApiTotals { labels, buckets, duration_us, .. } in apis {
+        let mut count = 0;
+        for ((_, most), bucket) in BUCKETS.iter().zip(buckets) {
+            count += bucket;
+            let _ = writeln!(out, "{NAME}_bucket{{{labels},le=\"{most}\"}} {count}");
+        }
+        count += buckets[BUCKETS.len()];
+        let _ = writeln!(out, "{NAME}_bucket{{{labels},le=\"+Inf\"}} {count}");
+        let (seconds, micros) = (duration_us / 1_000_000, duration_us % 1_000_000);
+        let _ = writeln!(out, "{NAME}_sum{{{labels}}} {seconds}.{micros:06}");
+        let _ = writeln!(out, "{NAME}_count{{{labels}}} {count}");
+    }
+}
+
+fn render_listeners(out: &mut String, shards: &[Arc<Shard>]) {
+    let sum = |listener: Listener, of: &dyn Fn(&ListenerCounters) -> u64| -> u64 {
+        shards.iter().filter_map(|shard| shard.listeners.get(listener as usize)).map(of).sum()
+    };
+    let used: Vec<_> = Listener::ALL
+        .into_iter()
+        .filter(|&listener| sum(listener, &|all| all.accepted.get() + total(&all.refused)) > 0)
+        .collect();
+    family(
+        out,
+        "pasarela_connections_accepted_total",
+        "counter",
+        "Connections accepted from callers, by listener.",
+    );
+    for &listener in &used {
+        let count = sum(listener, &|all| all.accepted.get());
+        let _ = writeln!(
+            out,
+            "pasarela_connections_accepted_total{{listener=\"{}\"}} {count}",
+            listener.name()
+        );
+    }
+    family(
+        out,
+        "pasarela_connections_refused_total",
+        "counter",
+        "Connections closed before anything was read, by listener and reason.",
+    );
+    for &listener in &used {
+        for (refusal, reason) in Refusal::ALL {
+            let count = sum(listener, &|all| all.refused[refusal as usize].get());
+            let _ = writeln!(
+                out,
+                "pasarela_connections_refused_total{{listener=\"{}\",reason=\"{reason}\"}} {count}",
+                listener.name()
+            );
+        }
+    }
+    family(
+        out,
+        "pasarela_connections_open",
+        "gauge",
+        "Connections from callers open now, by listener and protocol.",
+    );
+    for &listener in &used {
+        for (place, protocol) in PROTOCOLS.iter().enumerate() {
+            // Ends before beginnings, as above.
+            let closed = sum(listener, &|all| all.closed[place].get());
+            let open = sum(listener, &|all| all.opened[place].get()).saturating_sub(closed);
+            let _ = writeln!(
+                out,
+                "pasarela_connections_open{{listener=\"{}\",protocol=\"{protocol}\"}} {open}",
+                listener.name()
+            );
+        }
+    }
+}
+
+fn total(counters: &[Counter]) -> u64 {
+    counters.iter().map(Counter::get).sum()
+}
+
+/// Begins a metric family.
+pub(super) fn family(out: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+/// A label value as the text format wants it.
+fn escape_label(value: &str) -> String {
+    value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,265 @@
+//! The data plane's form of a snapshot: routes, keys, limits and servers, ready to be asked.
+//!
+//! Compiled aside, swapped whole (P4). What must survive a reload (how full a rate limit is, which
+//! server is ejected) is taken over from the previous plane by name, never by index.
+
+use std::sync::Arc;
+
+use pasarela_model::{Api, HashKey, HttpVersion, Rate, Snapshot, UpstreamTls};
+use pasarela_net::{
+    pool::Connector,
+    tls::{ClientTls, TlsError},
+};
+use rustc_hash::FxHashMap;
+
+use crate::{
+    cluster::{Cluster, hash_key},
+    credentials::{CredentialIndex, SharedKey},
+    limiter::{Limiter, LimiterKey, LimiterTable, RateFields},
+    observe::{Metrics, Slot},
+    router::Router,
+};
+
+/// Why a snapshot cannot be served from.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// Two applications hold the same key.
+    #[error("a key belongs to two applications")]
+    SharedKey(#[source] SharedKey),
+    /// An API's upstream TLS settings do not work.
+    #[error("the upstream TLS settings of API {api} cannot be used")]
+    UpstreamTls {
+        /// Name and major version.
+        api: String,
+        /// What is wrong.
+        #[source]
+        source: TlsError,
+    },
+}
+
+/// One compiled generation. Shared by all workers, never changed.
+#[derive(Debug)]
+pub struct Plane {
+    /// What it was compiled from.
+    pub snapshot: Arc<Snapshot>,
+    pub(crate) router: Router,
+    pub(crate) credentials: CredentialIndex,
+    pub(crate) apis: Vec<ApiPlane>,
+    limiters: LimiterTable,
+}
+
+/// One API's part.
+#[derive(Debug)]
+pub(crate) struct ApiPlane {
+    /// The servers behind it.
+    pub(crate) cluster: Arc<Cluster>,
+    /// How each target is connected to; same order as the targets.
+    pub(crate) connectors: Vec<Connector>,
+    /// `Host` of each target, where the caller's is not preserved.
+    pub(crate) hosts: Vec<String>,
+    /// By application.
+    pub(crate) subscribers: FxHashMap<usize, Subscriber>,
+    /// Where its counters are.
+    pub(crate) slot: Slot,
+}
+
+/// An application's right to call an API.
+#[derive(Debug)]
+pub(crate) struct Subscriber {
+    /// Index into the snapshot's plans.
+    pub(crate) plan: usize,
+    /// Its rate limit, where the plan has one.
+    pub(crate) rate: Option<(Arc<Limiter>, Arc<RateFields>)>,
+}
+
+impl Plane {
+    /// Compiles a snapshot. `now_ns` is the limiters' clock.
+    ///
+    /// # Errors
+    /// [`CompileError`]; the previous plane keeps serving.
+    pub fn compile(
+        snapshot: Arc<Snapshot>,
+        previous: Option<&Self>,
+        metrics: &Metrics,
+        now_ns: u64,
+    ) -> Result<Self, CompileError> {
+        let credentials =
+            CredentialIndex::build(&snapshot.applications).map_err(CompileError::SharedKey)?;
+        let limiters =
+            LimiterTable::reconcile(previous.map(|old| &old.limiters), &rates(&snapshot), now_ns);
+        let fields: Vec<_> = snapshot
+            .plans
+            .iter()
+            .map(|plan| plan.rate.map(|rate| Arc::new(RateFields::new(&plan.name, &rate))))
+            .collect();
+        let slots = metrics.slots(&snapshot);
+        let clusters = previous.map(Self::clusters).unwrap_or_default();
+        let mut tls = TlsCache::default();
+        let mut apis = Vec::with_capacity(snapshot.apis.len());
+        for (api, slot) in snapshot.apis.iter().zip(slots) {
+            let before = clusters.get(&(api.name.as_str(), api.version)).copied();
+            apis.push(ApiPlane {
+                cluster: Arc::new(Cluster::new(&api.upstream, before)),
+                connectors: connectors(api, &snapshot, &mut tls)?,
+                hosts: api.upstream.targets.iter().map(authority).collect(),
+                subscribers: FxHashMap::default(),
+                slot,
+            });
+        }
+        for (index, application) in snapshot.applications.iter().enumerate() {
+            for subscription in &application.subscriptions {
+                let rate = fields[subscription.plan].clone().and_then(|fields| {
+                    let key = limiter_key(&snapshot, index, subscription);
+                    Some((Arc::clone(limiters.get(&key)?), fields))
+                });
+                apis[subscription.api]
+                    .subscribers
+                    .insert(index, Subscriber { plan: subscription.plan, rate });
+            }
+        }
+        let router = Router::build(&snapshot.apis);
+        Ok(Self { snapshot, router, credentials, apis, limiters })
+    }
+
+    /// The clusters, for whoever resolves names and asks after health.
+    pub fn upstreams(&self) -> impl Iterator<Item = (&Api, &Arc<Cluster>, &[Connector])> {
+        self.snapshot
+            .apis
+            .iter()
+            .zip(&self.apis)
+            .map(|(api, plane)| (api, &plane.cluster, plane.connectors.as_slice()))
+    }
+
+    fn clusters(&self) -> FxHashMap<(&str, u32), &Cluster> {
+        self.upstreams()
+            .map(|(api, cluster, _)| ((api.name.as_str(), api.version), &**cluster))
+            .collect()
+    }
+}
+
+fn rates(snapshot: &Snapshot) -> Vec<(LimiterKey, Rate)> {
+    let mut wanted = Vec::new();
+    for (index, application) in snapshot.applications.iter().enumerate() {
+        for subscription in &application.subscriptions {
+            if let Some(rate) = snapshot.plans[subscription.plan].rate {
+                wanted.push((limiter_key(snapshot, index, subscription), rate));
+            }
+        }
+    }
+    wanted
+}
+
+fn limiter_key(
+    snapshot: &Snapshot,
+    application: usize,
+    subscription: &pasarela_model::Subscription,
+) -> LimiterKey {
+    let api = &snapshot.apis[subscription.api];
+    LimiterKey {
+        application: snapshot.applications[application].name.clone(),
+        plan: snapshot.plans[subscription.plan].name.clone(),
+        api: api.name.clone(),
+        version: api.version,
+    }
+}
+
+/// Client settings by what they are made of: 10,000 APIs that trust the system's authorities
+/// share one.
+#[derive(Default)]
+struct TlsCache(Vec<(UpstreamTls, bool, Arc<ClientTls>)>);
+
+impl TlsCache {
+    fn get(&mut self, settings: &UpstreamTls, h2: bool) -> Result<Arc<ClientTls>, TlsError> {
+        let known = self.0.iter().find(|(known, for_h2, _)| known == settings && *for_h2 == h2);
+        if let Some((_, _, tls)) = known {
+            return Ok(Arc::clone(tls));
+        }
+        let tls = ClientTls::new(settings, h2)?;
+        self.0.push((settings.clone(), h2, Arc::clone(&tls)));
+        Ok(tls)
+    }
+}
+
+fn connectors(
+    api: &Api,
+    snapshot: &Snapshot,
+    tls: &mut TlsCache,
+) -> Result<Vec<Connector>, CompileError> {
+    let upstream = &api.upstream;
+    let h2 = upstream.http == HttpVersion::Http2;
+    let limits = &snapshot.limits;
+    let mut connectors = Vec::with_capacity(upstream.targets.len());
+    for target in &upstream.targets {
+        let tls = match target.tls {
+            false => None,
+            true => Some(tls.get(&upstream.tls, h2).map_err(|source| {
+                CompileError::UpstreamTls { api: format!("{} v{}", api.name, api.version), source }
+            })?),
+        };
+        connectors.push(Connector {
+            profile: profile(target, upstream, h2),
+            tls,
+            host: target.host.as_str().into(),
+            timeout: upstream.timeouts.connect,
+            user_timeout: limits.tcp_user_timeout,
+            h2_windows: (limits.h2_stream_window, limits.h2_connection_window),
+            h2_headers: limits.upstream_header_bytes,
+        });
+    }
+    Ok(connectors)
+}
+
+/// Connections may stand for one another when they were made in the same way: over TLS that means
+/// the same name, authorities, certificate and protocol; over TCP any will do.
+fn profile(
+    target: &pasarela_model::UpstreamTarget,
+    upstream: &pasarela_model::Upstream,
+    h2: bool,
+) -> u64 {
+    if !target.tls {
+        return u64::from(h2);
+    }
+    let mut text = target.host.clone().into_bytes();
+    text.push(0);
+    text.extend(upstream.tls.server_name.iter().flat_map(|name| name.bytes()));
+    text.push(0);
+    text.extend(upstream.tls.ca_pem.iter().flatten());
+    text.push(0);
+    text.extend(upstream.tls.client.iter().flat_map(|(chain, _)| chain));
+    hash_key(&text) << 2 | 2 | u64::from(h2)
+}
+
+/// What a target's `Host` says: the default port of the scheme is left out (RFC 9110 §4.2).
+fn authority(target: &pasarela_model::UpstreamTarget) -> String {
+    let host = match target.host.contains(':') {
+        true => format!("[{}]", target.host),
+        false => target.host.clone(),
+    };
+    match (target.tls, target.port) {
+        (false, 80) | (true, 443) => host,
+        (_, port) => format!("{host}:{port}"),
+    }
+}
+
+/// What a consistent hash of this request is taken of; `None`: the API does not balance so.
+pub(crate) fn hash_of(
+    key: &HashKey,
+    client: std::net::IpAddr,
+    application: Option<usize>,
+    path: &str,
+    field: impl FnOnce(&str) -> Option<u64>,
+) -> u64 {
+    let by_client = || match client {
+        std::net::IpAddr::V4(ip) => hash_key(&ip.octets()),
+        std::net::IpAddr::V6(ip) => hash_key(&ip.octets()),
+    };
+    match key {
+        HashKey::ClientAddress => by_client(),
+        HashKey::Path => hash_key(path.as_bytes()),
+        HashKey::Application => match application {
+            Some(application) => hash_key(&application.to_le_bytes()),
+            None => by_client(),
+        },
+        HashKey::Header(name) => field(name).unwrap_or_else(by_client),
+    }
+}

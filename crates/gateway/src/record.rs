@@ -1,0 +1,67 @@
+//! Record: one fact an exchange, always, before the last byte of its answer leaves (P7).
+
+use std::time::Instant;
+
+use pasarela_net::http1::{Head, Name};
+
+use crate::{
+    ctx::Ctx,
+    observe::{Fact, FactApi, FactUpstream},
+    worker::Worker,
+};
+
+impl Ctx<'_> {
+    /// Records the exchange, the first time it is called.
+    pub(crate) fn record(&mut self, worker: &Worker, head: &Head) {
+        if self.recorded {
+            return;
+        }
+        self.recorded = true;
+        let now = Instant::now();
+        let micros = |from: Instant, to: Instant| {
+            u64::try_from(to.saturating_duration_since(from).as_micros()).unwrap_or(u64::MAX)
+        };
+        let snapshot = &self.plane.snapshot;
+        let api = self.api.map(|index| (&snapshot.apis[index], &self.plane.apis[index]));
+        let operation = api
+            .and_then(|(api, _)| self.operation.and_then(|operation| api.operations.get(operation)));
+        worker.observer.record(&Fact {
+            unix_ns: self.unix_ns,
+            duration_us: micros(self.started, now),
+            request_id: self.id.as_str(),
+            listener: self.origin.listener,
+            protocol: self.protocol,
+            client: self.client,
+            method: head.method().as_bytes(),
+            host: head.get(Name::Host).unwrap_or(b""),
+            path: self.path.as_bytes(),
+            api: api.map(|(api, plane)| FactApi {
+                name: &api.name,
+                version: api.version,
+                slot: plane.slot,
+            }),
+            operation: operation.map(|operation| operation.name.as_str()),
+            route: None,
+            application: self
+                .application
+                .map(|application| snapshot.applications[application].name.as_str()),
+            plan: self.plan.map(|plan| snapshot.plans[plan].name.as_str()),
+            status: self.status,
+            problem: self.problem,
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            upstream: self.upstream.map(|call| FactUpstream {
+                address: call.address,
+                start_us: micros(self.started, call.start),
+                duration_us: micros(call.start, call.end.unwrap_or(now)),
+                status: call.status,
+            }),
+            retries: self.retries,
+            trace: self.trace,
+            aborted: self.aborted,
+        });
+        if let Some(rate) = self.rate.take() {
+            worker.give_small(rate.bytes);
+        }
+    }
+}

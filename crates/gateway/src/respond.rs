@@ -1,0 +1,291 @@
+//! Respond: the one door by which the gateway's own answers leave.
+//!
+//! Status codes are chosen here and nowhere else. A caller that speaks SOAP is refused in SOAP;
+//! everybody else gets problem details (RFC 9457). No answer tells what is behind the gateway.
+
+use std::{borrow::Cow, fmt::Write as _, future::poll_fn, time::Duration};
+
+use pasarela_contract::{openapi, wsdl};
+use pasarela_model::{Code, Side};
+use pasarela_net::{
+    conn::Pace,
+    http1::{Head, Name},
+    transfer::{Sink, TransferError},
+};
+use serde_json::json;
+
+use crate::{
+    ctx::Ctx,
+    downstream::{Answer, Downstream, Length, Put},
+    plane::Plane,
+    worker::Worker,
+};
+
+/// Why an exchange goes no further.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What kind of problem.
+    pub(crate) code: Code,
+    /// What exactly, for the caller: nothing of the inside.
+    pub(crate) detail: Cow<'static, str>,
+    /// `Allow`.
+    pub(crate) allow: Option<String>,
+    /// `Retry-After`, seconds.
+    pub(crate) retry_after: Option<u64>,
+    /// The caller is gone; there is nobody to answer.
+    pub(crate) silent: bool,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, detail: detail.into(), allow: None, retry_after: None, silent: false }
+    }
+
+    /// One text for everything that is not there, or not there for this caller.
+    pub(crate) fn no_api() -> Self {
+        Self::new(Code::NoSuchApi, "nothing is published under this address")
+    }
+
+    /// The caller left.
+    pub(crate) fn gone() -> Self {
+        Self { silent: true, ..Self::new(Code::RequestTooSlow, "the caller left") }
+    }
+
+    pub(crate) fn allow(mut self, allow: String) -> Self {
+        self.allow = Some(allow);
+        self
+    }
+
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+}
+
+/// Answers a refused exchange. Once a good answer has begun, breaking it off is all that is left.
+pub(crate) async fn refuse<D: Downstream>(
+    worker: &Worker,
+    down: &mut D,
+    head: &Head,
+    ctx: &mut Ctx<'_>,
+    refusal: Refusal,
+) {
+    ctx.problem = Some(refusal.code);
+    if refusal.silent {
+        (ctx.aborted, ctx.problem) = (true, None);
+        down.abort();
+        return;
+    }
+    if down.is_answered() {
+        down.abort();
+        return;
+    }
+    let soap = spoken_soap(head, ctx.soap);
+    let (status, media, body) = match soap {
+        None => (refusal.code.status(), "application/problem+json", problem(&refusal, ctx)),
+        Some(soap) => (soap.status(&refusal), soap.media(), soap.fault(&refusal, ctx)),
+    };
+    let fields = |put: &mut dyn Put| {
+        put.put(b"Content-Type", media.as_bytes());
+        if let Some(allow) = &refusal.allow {
+            put.put(b"Allow", allow.as_bytes());
+        }
+        if let Some(seconds) = refusal.retry_after {
+            put.put(b"Retry-After", seconds.to_string().as_bytes());
+        }
+        if matches!(refusal.code, Code::CredentialMissing | Code::CredentialUnknown) {
+            // RFC 9110 §11.6.1: a 401 names a way in.
+            put.put(b"WWW-Authenticate", b"Bearer realm=\"pasarela\"");
+        }
+    };
+    if answer(worker, down, head, ctx, status, fields, body.as_bytes()).await.is_err() {
+        ctx.aborted = true;
+        down.abort();
+    }
+}
+
+/// Answers with an API's contract.
+pub(crate) async fn contract<D: Downstream>(
+    worker: &Worker,
+    down: &mut D,
+    head: &Head,
+    ctx: &mut Ctx<'_>,
+    plane: &Plane,
+    api: usize,
+) -> Result<(), Refusal> {
+    let api = &plane.snapshot.apis[api];
+    let Some(contract) = &api.contract else { return Err(Refusal::no_api()) };
+    let scheme = if ctx.origin.tls { "https" } else { "http" };
+    let authority = head.get(Name::Host).map(String::from_utf8_lossy).unwrap_or_default();
+    let base = format!("{scheme}://{authority}{}", api.base_path);
+    let (media, document) = match contract.wsdl {
+        true => {
+            ("text/xml; charset=utf-8", wsdl::with_address(&contract.document, &format!("{base}/soap")))
+        }
+        false => ("application/json", openapi::with_server(&contract.document, &base)),
+    };
+    let fields = |put: &mut dyn Put| put.put(b"Content-Type", media.as_bytes());
+    let sent = answer(worker, down, head, ctx, 200, fields, document.as_bytes()).await;
+    sent.map_err(|_| Refusal::gone())
+}
+
+async fn answer<D: Downstream>(
+    worker: &Worker,
+    down: &mut D,
+    head: &Head,
+    ctx: &mut Ctx<'_>,
+    status: u16,
+    fields: impl Fn(&mut dyn Put),
+    body: &[u8],
+) -> Result<(), TransferError> {
+    ctx.status = status;
+    let (_, mut answer) = down.halves(Pace {
+        idle: Duration::ZERO,
+        rate: 0,
+        grace: Duration::ZERO,
+        most: 0,
+    });
+    let length = match head.method() {
+        "HEAD" => Length::Announced(body.len() as u64),
+        _ => Length::Known(body.len() as u64),
+    };
+    answer.start(status, length, &mut |put| {
+        fields(put);
+        own_fields(worker, ctx, put);
+    })?;
+    let mut left = if head.method() == "HEAD" { &[][..] } else { body };
+    loop {
+        let take = left.len().min(answer.room());
+        if take > 0 {
+            let mark = answer.begin();
+            answer.buffer().extend_from_slice(&left[..take]);
+            answer.end(mark);
+            left = &left[take..];
+            ctx.bytes_out += take as u64;
+        }
+        if left.is_empty() {
+            answer.finish(None);
+            ctx.record(worker, head);
+        }
+        poll_fn(|cx| answer.poll_flush(cx)).await?;
+        if left.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// Fields that every answer carries, ours or an upstream's.
+#[inline]
+pub(crate) fn own_fields(worker: &Worker, ctx: &Ctx<'_>, put: &mut dyn Put) {
+    put.put(b"X-Request-Id", ctx.id.as_bytes());
+    worker.with_date(|date| put.put(b"Date", date));
+    if let Some(rate) = &ctx.rate {
+        put.put(b"RateLimit-Policy", &rate.bytes[..rate.limit_at]);
+        put.put(b"RateLimit", &rate.bytes[rate.limit_at..]);
+    }
+}
+
+fn problem(refusal: &Refusal, ctx: &Ctx<'_>) -> String {
+    json!({
+        "type": format!("urn:pasarela:problem:{}", refusal.code.code()),
+        "title": refusal.code.title(),
+        "status": refusal.code.status(),
+        "code": refusal.code.code(),
+        "detail": refusal.detail,
+        "instance": format!("urn:pasarela:request:{}", ctx.id.as_str()),
+    })
+    .to_string()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Soap {
+    V11,
+    V12,
+}
+
+/// The SOAP version a request speaks; `None`: none.
+fn spoken_soap(head: &Head, on_soap_face: bool) -> Option<Soap> {
+    let media = head.get(Name::ContentType).unwrap_or(b"");
+    let is = |name: &[u8]| media.len() >= name.len() && media[..name.len()].eq_ignore_ascii_case(name);
+    if is(b"application/soap+xml") {
+        return Some(Soap::V12);
+    }
+    (on_soap_face || (is(b"text/xml") && head.get(Name::SoapAction).is_some())).then_some(Soap::V11)
+}
+
+impl Soap {
+    /// SOAP 1.1 §6.2 knows 500 alone; SOAP 1.2 part 2 §7.5.2.2 blames the sender with 400.
+    fn status(self, refusal: &Refusal) -> u16 {
+        match (self, refusal.code.side()) {
+            (Self::V12, Side::Caller) => 400,
+            _ => 500,
+        }
+    }
+
+    fn media(self) -> &'static str {
+        match self {
+            Self::V11 => "text/xml; charset=utf-8",
+            Self::V12 => "application/soap+xml; charset=utf-8",
+        }
+    }
+
+    fn fault(self, refusal: &Refusal, ctx: &Ctx<'_>) -> String {
+        let ours = refusal.code.side() != Side::Caller;
+        let reason = escape(&format!("{}: {}", refusal.code.title(), refusal.detail));
+        let mut out = String::with_capacity(768);
+        out.push_str("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n");
+        let detail = format!(
+            "<problem xmlns=\"urn:pasarela:problem\"><code>{}</code><status>{}</status><instance>{}</instance></problem>",
+            refusal.code.code(),
+            refusal.code.status(),
+            escape(ctx.id.as_str())
+        );
+        let _ = match self {
+            Self::V11 => write!(
+                out,
+                "<soap:Envelope xmlns:soap=\"http://schemas.xmlsoap.org/soap/envelope/\"><soap:Body><soap:Fault>\
+                 <faultcode>soap:{}</faultcode><faultstring>{reason}</faultstring><detail>{detail}</detail>\
+                 </soap:Fault></soap:Body></soap:Envelope>\n",
+                if ours { "Server" } else { "Client" }
+            ),
+            Self::V12 => write!(
+                out,
+                "<soap:Envelope xmlns:soap=\"http://www.w3.org/2003/05/soap-envelope\"><soap:Body><soap:Fault>\
+                 <soap:Code><soap:Value>soap:{}</soap:Value></soap:Code>\
+                 <soap:Reason><soap:Text xml:lang=\"en\">{reason}</soap:Text></soap:Reason>\
+                 <soap:Detail>{detail}</soap:Detail></soap:Fault></soap:Body></soap:Envelope>\n",
+                if ours { "Receiver" } else { "Sender" }
+            ),
+        };
+        out
+    }
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\t' | '\n' | '\r' => out.push(' '),
+            // XML 1.0 §2.2 has no place for other control characters.
+            c if c < ' ' => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t50_a_fault_stays_well_formed_whatever_it_tells() {
+        let text = escape("a<b>&\u{1}\r\n]]>");
+        let document = format!("<x>{text}</x>");
+        assert_eq!(text, "a&lt;b&gt;&amp;\u{fffd}  ]]&gt;");
+        assert!(!document.contains("]]>"));
+    }
+}

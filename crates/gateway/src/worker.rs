@@ -1,0 +1,308 @@
+//! A worker: one thread, one core, everything an exchange needs within reach and nothing shared
+//! that has to be locked.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::TcpListener,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use pasarela_net::{
+    listen::{Acceptor, ConnectionTable},
+    pool::Pool,
+    timer,
+    tls::ServerTls,
+};
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    accept,
+    cluster::Cursor,
+    observe::{Listener, Observability, Observer},
+    plane::Plane,
+};
+
+/// What all workers of a process share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Zero of the limiters' clock.
+    pub epoch: Instant,
+    /// Log, metrics, traces.
+    pub observability: Arc<Observability>,
+    /// Connections from everywhere.
+    pub connections: Arc<ConnectionTable>,
+}
+
+/// A socket to accept from.
+#[derive(Debug)]
+pub struct Socket {
+    /// What comes in by it.
+    pub listener: Listener,
+    /// The socket.
+    pub socket: TcpListener,
+    /// TLS, where it is spoken.
+    pub tls: Option<Arc<ServerTls>>,
+}
+
+/// Whether the process serves, or is on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Accepting and serving.
+    Serving,
+    /// A successor accepts on the same sockets: what is connected here is served until it ends
+    /// by itself, each answer the last on its connection.
+    HandedOver,
+    /// Nobody follows: what is in flight is finished, what is idle is closed.
+    Draining,
+}
+
+/// A worker's plane, with the worker's place in the rotation of each API's servers.
+#[derive(Debug)]
+pub(crate) struct WorkerPlane {
+    plane: Arc<Plane>,
+    cursors: RefCell<Vec<Option<Box<Cursor>>>>,
+}
+
+impl std::ops::Deref for WorkerPlane {
+    type Target = Plane;
+
+    fn deref(&self) -> &Plane {
+        &self.plane
+    }
+}
+
+impl WorkerPlane {
+    fn new(plane: Arc<Plane>) -> Rc<Self> {
+        let cursors = RefCell::new(plane.apis.iter().map(|_| None).collect());
+        Rc::new(Self { plane, cursors })
+    }
+
+    /// Lends the cursor of an API.
+    pub(crate) fn with_cursor<R>(&self, api: usize, use_it: impl FnOnce(&mut Cursor) -> R) -> R {
+        let mut cursors = self.cursors.borrow_mut();
+        use_it(cursors[api].get_or_insert_with(Box::default))
+    }
+}
+
+/// One worker.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) observer: Observer,
+    pub(crate) pool: RefCell<Pool>,
+    plane: RefCell<Rc<WorkerPlane>>,
+    phase: Cell<Phase>,
+    random: Cell<u64>,
+    date: RefCell<[u8; DATE_BYTES]>,
+    small: RefCell<Vec<Vec<u8>>>,
+    open: Cell<usize>,
+    closed: Notify,
+}
+
+const DATE_BYTES: usize = "Sun, 06 Nov 1994 08:49:37 GMT".len();
+
+impl Worker {
+    /// The configuration in force. An exchange keeps the one it began with.
+    #[inline]
+    pub(crate) fn plane(&self) -> Rc<WorkerPlane> {
+        Rc::clone(&self.plane.borrow())
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// A random number; nothing that has to be secret comes from it.
+    #[inline]
+    pub(crate) fn draw(&self) -> u64 {
+        // SplitMix64 (Steele, Lea and Flood 2014).
+        let state = self.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.random.set(state);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// `Date` (RFC 9110 §6.6.1), at most a second old.
+    #[inline]
+    pub(crate) fn with_date<R>(&self, use_it: impl FnOnce(&[u8]) -> R) -> R {
+        use_it(&*self.date.borrow())
+    }
+
+    /// A small spare buffer.
+    pub(crate) fn take_small(&self) -> Vec<u8> {
+        self.small.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(96))
+    }
+
+    /// Takes a small buffer back.
+    pub(crate) fn give_small(&self, mut buffer: Vec<u8>) {
+        let mut small = self.small.borrow_mut();
+        if small.len() < 64 && buffer.capacity() <= 1024 {
+            buffer.clear();
+            small.push(buffer);
+        }
+    }
+
+    /// Counts a connection for as long as the guard lives.
+    pub(crate) fn opened(self: &Rc<Self>) -> Open {
+        self.open.set(self.open.get() + 1);
+        Open(Rc::clone(self))
+    }
+}
+
+/// A connection's place in its worker's count.
+#[derive(Debug)]
+pub(crate) struct Open(Rc<Worker>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+        if self.0.open.get() == 0 {
+            self.0.closed.notify_waiters();
+        }
+    }
+}
+
+/// Runs a worker on the current thread's runtime until it has served everything after the phase
+/// changed, or until `drain` has passed since then. `planes` brings each new configuration.
+pub async fn run(
+    index: usize,
+    shared: Arc<Shared>,
+    mut planes: watch::Receiver<Arc<Plane>>,
+    sockets: Vec<Socket>,
+    mut phases: watch::Receiver<Phase>,
+) {
+    let plane = planes.borrow_and_update().clone();
+    let limits = plane.snapshot.limits.clone();
+    let worker = Rc::new(Worker {
+        observer: shared.observability.worker(index),
+        pool: RefCell::new(Pool::new(
+            limits.upstream_idle,
+            limits.upstream_idle_connections as usize,
+        )),
+        plane: RefCell::new(WorkerPlane::new(plane)),
+        phase: Cell::new(Phase::Serving),
+        random: Cell::new(seed(index)),
+        date: RefCell::new([b' '; DATE_BYTES]),
+        small: RefCell::default(),
+        open: Cell::new(0),
+        closed: Notify::new(),
+        shared,
+    });
+    refresh_date(&worker);
+    tokio::task::spawn_local(timer::run());
+    tokio::task::spawn_local(housekeeping(Rc::clone(&worker)));
+    let follow = Rc::clone(&worker);
+    tokio::task::spawn_local(async move {
+        while planes.changed().await.is_ok() {
+            let plane = planes.borrow_and_update().clone();
+            let limits = &plane.snapshot.limits;
+            follow
+                .pool
+                .borrow_mut()
+                .set_limits(limits.upstream_idle, limits.upstream_idle_connections as usize);
+            follow.plane.replace(WorkerPlane::new(plane));
+        }
+    });
+    let mut accepting = Vec::new();
+    for socket in sockets {
+        match Acceptor::new(socket.socket, Arc::clone(&worker.shared.connections)) {
+            Ok(acceptor) => accepting.push(tokio::task::spawn_local(accept::run(
+                Rc::clone(&worker),
+                acceptor,
+                socket.listener,
+                socket.tls,
+                phases.clone(),
+            ))),
+            Err(error) => tracing::error!(%error, "a socket cannot be accepted from"),
+        }
+    }
+    let phase = loop {
+        let phase = *phases.borrow_and_update();
+        if phase != Phase::Serving || phases.changed().await.is_err() {
+            break phase;
+        }
+    };
+    worker.phase.set(if phase == Phase::Serving { Phase::Draining } else { phase });
+    for task in accepting {
+        let _ = task.await;
+    }
+    // Every connection has a deadline somewhere: waking them all lets each see the new phase.
+    timer::wake_all();
+    let drained = async {
+        while worker.open.get() > 0 {
+            worker.closed.notified().await;
+        }
+    };
+    let drain = worker.plane().snapshot.limits.drain;
+    if tokio::time::timeout(drain, drained).await.is_err() {
+        tracing::warn!(connections = worker.open.get(), "closed what did not end in time");
+    }
+    worker.observer.tick();
+}
+
+fn seed(index: usize) -> u64 {
+    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    (time.as_nanos() as u64) ^ (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// What has to be done now and then.
+async fn housekeeping(worker: Rc<Worker>) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    let mut count = 0u32;
+    loop {
+        ticks.tick().await;
+        worker.observer.tick();
+        count = count.wrapping_add(1);
+        if count % 5 == 0 {
+            refresh_date(&worker);
+        }
+        if count % 10 == 0 {
+            worker.pool.borrow_mut().sweep();
+        }
+    }
+}
+
+fn refresh_date(worker: &Worker) {
+    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let text = http_date(time.as_secs());
+    if let Ok(bytes) = text.as_bytes().try_into() {
+        worker.date.replace(bytes);
+    }
+}
+
+/// IMF-fixdate (RFC 9110 §5.6.7) of seconds since 1970.
+fn http_date(seconds: u64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let days = seconds / 86_400;
+    // Days since 1 March 0000 in the proleptic Gregorian calendar, cut into eras of 400 years.
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = (shifted_month + 2) % 12;
+    let year = era * 400 + year_of_era + u64::from(month < 2);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    let weekday = DAYS[(days % 7) as usize];
+    let month = MONTHS[month as usize];
+    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_written_as_http_wants_them() {
+        assert_eq!(http_date(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(http_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(http_date(951_782_400), "Tue, 29 Feb 2000 00:00:00 GMT");
+        assert_eq!(http_date(4_102_444_799), "Thu, 31 Dec 2099 23:59:59 GMT");
+    }
+}
