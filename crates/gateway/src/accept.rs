@@ -50,8 +50,7 @@ async fn take_along(
     listener: Listener,
     tls: Option<&Arc<ServerTls>>,
 ) {
-    while let Ok(accepted) =
-        tokio::time::timeout(Duration::from_millis(10), acceptor.next()).await
+    while let Ok(accepted) = tokio::time::timeout(Duration::from_millis(10), acceptor.next()).await
     {
         begin(worker, accepted, listener, tls);
     }

@@ -94,8 +94,7 @@ pub(crate) async fn forward<'h, D: Downstream>(
         let start = if tried.is_empty() { ctx.started } else { Instant::now() };
         let now = now_ms(worker, start);
         let draw = worker.draw();
-        let pick = plane
-            .with_cursor(index, |cursor| cluster.pick(cursor, now, draw, hash, &tried));
+        let pick = plane.with_cursor(index, |cursor| cluster.pick(cursor, now, draw, hash, &tried));
         let endpoint = match pick {
             Pick::Endpoint(endpoint) => endpoint,
             Pick::Unhealthy => {
@@ -115,8 +114,7 @@ pub(crate) async fn forward<'h, D: Downstream>(
             target: guard.target,
             connector: &runtime.connectors[guard.target],
         };
-        ctx.upstream =
-            Some(UpstreamCall { address: guard.address, start, end: None, status: 0 });
+        ctx.upstream = Some(UpstreamCall { address: guard.address, start, end: None, status: 0 });
         let outcome = match api.upstream.http {
             HttpVersion::Http1 => http1::attempt(&call, &destination, down, ctx).await,
             // Boxed: an exchange over HTTP/1.1 should not carry the room for this one.
@@ -129,7 +127,13 @@ pub(crate) async fn forward<'h, D: Downstream>(
             Err(Stop::Upstream { stale: true, .. } | Stop::Caller(_)) => None,
         };
         if let Some(judged) = judged {
-            note(guard.report(now_ms(worker, Instant::now()), judged), api, guard.address, worker, runtime);
+            note(
+                guard.report(now_ms(worker, Instant::now()), judged),
+                api,
+                guard.address,
+                worker,
+                runtime,
+            );
         }
         let (failure, sent, replayable, refusal) = match outcome {
             Ok(()) => return Ok(()),
@@ -157,7 +161,13 @@ fn now_ms(worker: &Worker, at: Instant) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn note(change: Option<Change>, api: &Api, address: SocketAddr, worker: &Worker, runtime: &ApiPlane) {
+fn note(
+    change: Option<Change>,
+    api: &Api,
+    address: SocketAddr,
+    worker: &Worker,
+    runtime: &ApiPlane,
+) {
     match change {
         None => {}
         Some(Change::Ejected { for_ms }) => {
@@ -201,9 +211,7 @@ fn caller_fault(error: &TransferError) -> Refusal {
         | TransferError::Io(_)
         | TransferError::H2(_) => Refusal::gone(),
         TransferError::Body(fault) => Refusal::new(Code::Malformed, fault.to_string()),
-        TransferError::TooSlow => {
-            Refusal::new(Code::RequestTooSlow, "the body arrived too slowly")
-        }
+        TransferError::TooSlow => Refusal::new(Code::RequestTooSlow, "the body arrived too slowly"),
         TransferError::TooLarge => {
             Refusal::new(Code::BodyTooLarge, "the body is larger than this API allows")
         }
@@ -245,9 +253,7 @@ impl Call<'_, '_> {
         let tracing = ctx.trace.is_some();
         for (id, name, value) in self.head.fields() {
             let ours = match id {
-                Name::Other => {
-                    name.len() > 11 && name[..11].eq_ignore_ascii_case(b"x-pasarela-")
-                }
+                Name::Other => name.len() > 11 && name[..11].eq_ignore_ascii_case(b"x-pasarela-"),
                 Name::Host
                 | Name::ContentLength
                 | Name::Expect

@@ -57,11 +57,15 @@ pub(crate) fn request<'h>(
         false => None,
     };
     // A gRPC stream may rest for as long as its peers like; everything else has to move (L9).
-    let streams = head
-        .get(Name::ContentType)
-        .is_some_and(|value| value.len() >= 16 && value[..16].eq_ignore_ascii_case(b"application/grpc"));
+    let streams = head.get(Name::ContentType).is_some_and(|value| {
+        value.len() >= 16 && value[..16].eq_ignore_ascii_case(b"application/grpc")
+    });
     let pace = Pace {
-        idle: if streams { api.upstream.timeouts.idle.max(IDLE_STREAM) } else { limits.write_stall },
+        idle: if streams {
+            api.upstream.timeouts.idle.max(IDLE_STREAM)
+        } else {
+            limits.write_stall
+        },
         rate: if streams { 0 } else { limits.body_rate_bytes },
         grace: limits.body_rate_grace,
         most: if streams { u64::MAX } else { most },
@@ -96,7 +100,9 @@ fn connection(head: &Head) -> Result<Connection<'_>, Refusal> {
     let (mut dropped, mut upgrade, mut trailers) = (SmallVec::new(), false, false);
     for (id, _, value) in head.fields() {
         match id {
-            Name::Te => trailers |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"trailers")),
+            Name::Te => {
+                trailers |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"trailers"))
+            }
             Name::Connection if value.eq_ignore_ascii_case(b"keep-alive") => {}
             Name::Connection => {
                 for token in tokens(value) {

@@ -23,8 +23,9 @@ impl Ctx<'_> {
         };
         let snapshot = &self.plane.snapshot;
         let api = self.api.map(|index| (&snapshot.apis[index], &self.plane.apis[index]));
-        let operation = api
-            .and_then(|(api, _)| self.operation.and_then(|operation| api.operations.get(operation)));
+        let operation = api.and_then(|(api, _)| {
+            self.operation.and_then(|operation| api.operations.get(operation))
+        });
         worker.observer.record(&Fact {
             unix_ns: self.unix_ns,
             duration_us: micros(self.started, now),

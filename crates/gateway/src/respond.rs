@@ -119,9 +119,10 @@ pub(crate) async fn contract<D: Downstream>(
     let authority = head.get(Name::Host).map(String::from_utf8_lossy).unwrap_or_default();
     let base = format!("{scheme}://{authority}{}", api.base_path);
     let (media, document) = match contract.wsdl {
-        true => {
-            ("text/xml; charset=utf-8", wsdl::with_address(&contract.document, &format!("{base}/soap")))
-        }
+        true => (
+            "text/xml; charset=utf-8",
+            wsdl::with_address(&contract.document, &format!("{base}/soap")),
+        ),
         false => ("application/json", openapi::with_server(&contract.document, &base)),
     };
     let fields = |put: &mut dyn Put| put.put(b"Content-Type", media.as_bytes());
@@ -139,12 +140,8 @@ async fn answer<D: Downstream>(
     body: &[u8],
 ) -> Result<(), TransferError> {
     ctx.status = status;
-    let (_, mut answer) = down.halves(Pace {
-        idle: Duration::ZERO,
-        rate: 0,
-        grace: Duration::ZERO,
-        most: 0,
-    });
+    let (_, mut answer) =
+        down.halves(Pace { idle: Duration::ZERO, rate: 0, grace: Duration::ZERO, most: 0 });
     let length = match head.method() {
         "HEAD" => Length::Announced(body.len() as u64),
         _ => Length::Known(body.len() as u64),
@@ -206,7 +203,8 @@ enum Soap {
 /// The SOAP version a request speaks; `None`: none.
 fn spoken_soap(head: &Head, on_soap_face: bool) -> Option<Soap> {
     let media = head.get(Name::ContentType).unwrap_or(b"");
-    let is = |name: &[u8]| media.len() >= name.len() && media[..name.len()].eq_ignore_ascii_case(name);
+    let is =
+        |name: &[u8]| media.len() >= name.len() && media[..name.len()].eq_ignore_ascii_case(name);
     if is(b"application/soap+xml") {
         return Some(Soap::V12);
     }

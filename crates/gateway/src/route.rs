@@ -185,7 +185,8 @@ fn host_name(value: &[u8]) -> Option<&str> {
         }
         None => text.split_once(':').unwrap_or((text, "")),
     };
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
+    let legal =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
     (name.len() <= 255
         && name.bytes().all(legal)
         && port.len() <= 5

@@ -140,7 +140,10 @@ async fn next_head(
         loop {
             let bytes = half.reader.bytes();
             if !bytes.is_empty() {
-                if first && bytes[0] == b'P' && PREFACE.starts_with(&bytes[..bytes.len().min(PREFACE.len())]) {
+                if first
+                    && bytes[0] == b'P'
+                    && PREFACE.starts_with(&bytes[..bytes.len().min(PREFACE.len())])
+                {
                     // `PUT` and `POST` part from the preface at their second byte.
                     if bytes.len() >= 16 {
                         return Poll::Ready(Next::Http2);
@@ -473,10 +476,7 @@ impl Sink for Http1Answer<'_> {
         self.sink.is_flushed()
     }
 
-    fn poll_flush(
-        &mut self,
-        cx: &mut std::task::Context<'_>,
-    ) -> Poll<Result<(), TransferError>> {
+    fn poll_flush(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Result<(), TransferError>> {
         self.sink.poll_flush(cx)
     }
 }

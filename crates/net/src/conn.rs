@@ -352,14 +352,7 @@ impl<'a> Http1Source<'a> {
     /// The body that this decoder takes apart, on this connection. The decoder stays with the
     /// caller, who learns from it whether the body was read to its end.
     pub fn new(half: ReadHalf<'a>, decoder: &'a mut Decoder, pace: Pace) -> Self {
-        Self {
-            half,
-            decoder,
-            trailers: Head::default(),
-            pace,
-            received: 0,
-            waited: 0,
-        }
+        Self { half, decoder, trailers: Head::default(), pace, received: 0, waited: 0 }
     }
 
     /// Bytes of data read.

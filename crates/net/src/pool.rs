@@ -5,13 +5,7 @@
 //! connection that was closed or spoke unasked is noticed when it is taken out, without a system
 //! call, and by [`Pool::sweep`].
 
-use std::{
-    io,
-    net::SocketAddr,
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use rustc_hash::FxHashMap;

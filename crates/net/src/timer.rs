@@ -66,8 +66,8 @@ fn advance(now: u64) {
 /// Wakes every task that waits on a deadline, due or not: something has changed that they all
 /// want to know of.
 pub fn wake_all() {
-    let all: Vec<Waker> = TABLE
-        .with_borrow_mut(|table| table.wakers.iter_mut().filter_map(Option::take).collect());
+    let all: Vec<Waker> =
+        TABLE.with_borrow_mut(|table| table.wakers.iter_mut().filter_map(Option::take).collect());
     all.into_iter().for_each(Waker::wake);
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::Options;
@@ -68,6 +69,22 @@ pub(crate) fn window(lab: &Lab, options: &Options, work: Work, proxy: &Running) 
         Work::Idle { front } => idle(lab, proxy, front),
         Work::Body { direction } => body(lab, proxy, direction),
     }
+}
+
+/// Asks without a key and has to be refused: a policy that is not in force costs nothing.
+pub(crate) fn check_policy(proxy: &Running) -> Result<()> {
+    let mut stream = TcpStream::connect(proxy.http)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(stream, "GET /a0/v1/200 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).context("no answer to a request without a key")?;
+    let answer = String::from_utf8_lossy(&answer);
+    ensure!(
+        answer.ends_with("401") || answer.ends_with("403"),
+        "{} lets a request without a key pass: {answer}",
+        proxy.contestant.label
+    );
+    Ok(())
 }
 
 /// The figures of a window in a few words, for whoever watches the run.

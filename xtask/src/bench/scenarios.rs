@@ -110,6 +110,11 @@ impl Scenario {
             .iter()
             .map(|contestant| lab.start(contestant))
             .collect::<Result<Vec<Running>>>()?;
+        for proxy in &running {
+            if proxy.contestant.mode == Mode::Everything && proxy.contestant.kind != Kind::Floor {
+                measure::check_policy(proxy)?;
+            }
+        }
         for repetition in 1..=options.repetitions {
             for proxy in &running {
                 let figures = measure::window(lab, options, self.work, proxy)?;

@@ -5,7 +5,9 @@ use std::{future::poll_fn, io, task::Poll};
 use pasarela_model::Code;
 use pasarela_net::{
     conn::{Conn, Http1Sink, Http1Source, Pace},
-    http1::{Framing, Head, HeadLimits, Name, ResponseParser, Version, put_number, response_framing},
+    http1::{
+        Framing, Head, HeadLimits, Name, ResponseParser, Version, put_number, response_framing,
+    },
     pool,
     stream::Stream,
     timer::Deadline,
@@ -66,7 +68,12 @@ async fn open(destination: &Destination<'_>) -> Result<Stream, Stop> {
     })
 }
 
-fn put_request(call: &Call<'_, '_>, destination: &Destination<'_>, out: &mut Vec<u8>, ctx: &Ctx<'_>) {
+fn put_request(
+    call: &Call<'_, '_>,
+    destination: &Destination<'_>,
+    out: &mut Vec<u8>,
+    ctx: &Ctx<'_>,
+) {
     out.extend_from_slice(call.head.method().as_bytes());
     out.push(b' ');
     call.put_target(out, destination, ctx);
@@ -225,9 +232,8 @@ async fn exchange<'h, D: Downstream>(
             Poll::Pending
         })
         .await?;
-        let invalid = |detail| {
-            Err(failed(Failure::Answer, request.moved, Code::UpstreamInvalid, detail))
-        };
+        let invalid =
+            |detail| Err(failed(Failure::Answer, request.moved, Code::UpstreamInvalid, detail));
         match answer_head.status() {
             101 => {
                 let agreed = call.order.upgrade.is_some_and(|wanted| {

@@ -122,9 +122,8 @@ async fn exchange<'h, D: Downstream>(
     ctx: &mut Ctx<'h>,
 ) -> Result<(), Stop> {
     let timeouts = call.api.upstream.timeouts;
-    let (mut response, stream) = client
-        .send_request(request, empty)
-        .map_err(|error| lost(&error, Sent::Never, 0))?;
+    let (mut response, stream) =
+        client.send_request(request, empty).map_err(|error| lost(&error, Sent::Never, 0))?;
     let total = timeouts.total.map(|total| {
         let deadline = Deadline::new();
         deadline.arm(total.saturating_sub(ctx.started.elapsed()));

@@ -28,7 +28,9 @@ pub(super) async fn run(mut caller: Conn, mut server: Conn, ctx: &mut Ctx<'_>) {
     let (mut up, mut down) = (Transfer::default(), Transfer::default());
     let (mut up_open, mut down_open) = (true, true);
     let ended: Result<(), Failed> = poll_fn(|cx| {
-        if up_open && let Poll::Ready(done) = up.poll(cx, &mut caller_source, &mut server_sink, |_| {}) {
+        if up_open
+            && let Poll::Ready(done) = up.poll(cx, &mut caller_source, &mut server_sink, |_| {})
+        {
             if done.is_err() {
                 return Poll::Ready(done);
             }

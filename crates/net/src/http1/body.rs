@@ -168,9 +168,7 @@ impl Chunked {
                     // The parser counts from where it began, so nothing before it may be
                     // consumed apart from it while it waits for more.
                     return Ok(match length {
-                        Some(length) => {
-                            Decoded { consumed: at + length, data: 0..0, done: true }
-                        }
+                        Some(length) => Decoded { consumed: at + length, data: 0..0, done: true },
                         None => Decoded { consumed: at, data: 0..0, done: false },
                     });
                 }
@@ -200,9 +198,9 @@ fn size_line(bytes: &[u8]) -> Result<Option<(u64, usize)>, BodyError> {
         Some(b';') if is_value(&line[digits..]) => {}
         Some(_) => return Err(BodyError::Chunk),
     }
-    let size = line[..digits].iter().fold(0u64, |sum, digit| {
-        sum << 4 | u64::from((*digit as char).to_digit(16).unwrap_or(0))
-    });
+    let size = line[..digits]
+        .iter()
+        .fold(0u64, |sum, digit| sum << 4 | u64::from((*digit as char).to_digit(16).unwrap_or(0)));
     Ok(Some((size, end + 1)))
 }
 

@@ -507,7 +507,8 @@ mod tests {
         assert!(request(size(32 << 10).as_bytes()).unwrap().is_some());
         assert_eq!(request(size((32 << 10) + 1).as_bytes()).err(), Some(ParseError::TooLarge));
 
-        let crumbs = |n: usize| format!("GET / HTTP/1.1\r\nCookie: a{}\r\n\r\n", ";a".repeat(n - 1));
+        let crumbs =
+            |n: usize| format!("GET / HTTP/1.1\r\nCookie: a{}\r\n\r\n", ";a".repeat(n - 1));
         assert!(request(crumbs(100).as_bytes()).unwrap().is_some());
         assert_eq!(request(crumbs(101).as_bytes()).err(), Some(ParseError::TooLarge));
     }
