@@ -1,10 +1,77 @@
-//! Our own tools.
+//! Our own tools. `cargo xtask` lists them.
+#![expect(clippy::print_stdout, reason = "a command line tool talks to its terminal")]
 
+mod bench;
+mod check;
+mod command;
+mod fuzz;
 mod peers;
+mod rows;
+mod source;
+mod suite;
+mod tidy;
 
-fn main() -> anyhow::Result<()> {
-    if std::env::args().nth(1).as_deref() == Some("peers") {
-        eprintln!("{}", peers::ensure(peers::Peer::ALL)?);
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use command::Cargo;
+
+/// What `cargo xtask` alone prints: a line for each command.
+const COMMANDS: &[(&str, &str)] = &[
+    ("check", "formatting, clippy, and the house rules (tidy)"),
+    ("tidy", "the house rules alone: arrows, first lines, lengths, error pages, links, rows"),
+    ("test", "everything: check, peers, tests, doc tests, corpus, benchmark smoke"),
+    ("test fast", "unit tests alone, without peers"),
+    ("rows", "each row of the reliability reference with the tests that carry it"),
+    ("peers", "installs the foreign programs that tests and benchmark talk to"),
+    ("bench proxy", "ourselves beside nginx, HAProxy and Envoy (--smoke: does it still work?)"),
+    ("fuzz TARGET", "one fuzz target for a minute, with the nightly toolchain"),
+    ("docs", "rustdoc with warnings denied"),
+];
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match run(&words) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
     }
-    Ok(())
+}
+
+fn run(words: &[String]) -> Result<ExitCode> {
+    let text: Vec<&str> = words.iter().map(String::as_str).collect();
+    match text.as_slice() {
+        [] | ["help" | "--help"] => list(),
+        ["check"] => check::run()?,
+        ["tidy"] => tidy::run()?,
+        ["rows"] => rows::print()?,
+        ["test"] => return suite::everything(),
+        ["test", "fast"] => return suite::fast(),
+        ["peers"] => println!("{}", peers::ensure(peers::Peer::ALL)?),
+        ["bench", ..] => {
+            bench::run(&words[1..])?.iter().for_each(|line| println!("left out: {line}"))
+        }
+        ["fuzz"] => fuzz::list()?,
+        ["fuzz", target] => fuzz::run(target)?,
+        ["docs"] => {
+            Cargo::new(&["doc", "--workspace", "--no-deps", "--document-private-items"])
+                .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links")
+                .run()?;
+        }
+        other => {
+            eprintln!("there is no command `{}`\n", other.join(" "));
+            list();
+            return Ok(ExitCode::from(2));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list() {
+    for (name, what) in COMMANDS {
+        println!("cargo xtask {name:12} {what}");
+    }
 }

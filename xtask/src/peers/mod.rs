@@ -94,10 +94,6 @@ impl Peer {
         Self::Wrk,
     ];
 
-    /// What `cargo xtask bench` measures beside us and measures with.
-    pub(crate) const BENCH: &'static [Self] =
-        &[Self::Envoy, Self::Haproxy, Self::Nghttp2, Self::Nginx, Self::Wrk];
-
     fn source(self) -> Source {
         let debian = |package, program| Source::Debian { package, program };
         match self {
