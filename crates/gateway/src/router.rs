@@ -15,13 +15,17 @@
 //!
 //! The path has been normalised by [`crate::path`]; nothing here decodes anything.
 
+mod children;
 mod operations;
 mod soap;
 
 use pasarela_model::{Api, Face, HeaderMatch, HostPattern, Visibility};
 use rustc_hash::FxHashMap;
 
-use self::operations::{Operations, Outcome};
+use self::{
+    children::{Children, split_segment},
+    operations::{Operations, Outcome},
+};
 
 /// The header fields of a request, as the router needs them.
 pub trait Headers {
@@ -120,7 +124,7 @@ struct Bases {
 
 #[derive(Debug, Default)]
 struct BaseNode {
-    children: FxHashMap<Box<str>, usize>,
+    children: Children,
     /// APIs whose base path ends here, best first.
     apis: Vec<usize>,
 }
@@ -202,13 +206,13 @@ impl Router {
             if rest.is_empty() || node.children.is_empty() {
                 return best;
             }
-            let (segment, tail) = rest.split_once('/').unwrap_or((rest, ""));
+            let (segment, tail) = split_segment(rest);
             #[cfg(test)]
             tests::count_look_up();
-            let Some(child) = node.children.get(segment).and_then(|&id| bases.nodes.get(id)) else {
+            let Some(child) = node.children.get(segment).and_then(|id| bases.nodes.get(id)) else {
                 return best;
             };
-            (node, rest) = (child, tail);
+            (node, rest) = (child, tail.unwrap_or_default());
         }
     }
 }
@@ -296,7 +300,7 @@ impl Bases {
         for segment in base_path.split('/').filter(|segment| !segment.is_empty()) {
             let next = self.nodes.len();
             let Some(node) = self.nodes.get_mut(at) else { return };
-            at = *node.children.entry(segment.into()).or_insert(next);
+            at = node.children.get_or_insert(segment, next);
             if at == next {
                 self.nodes.push(BaseNode::default());
             }
