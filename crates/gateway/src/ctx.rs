@@ -69,8 +69,6 @@ pub(crate) struct Ctx<'h> {
     pub(crate) retries: u32,
     pub(crate) aborted: bool,
     pub(crate) recorded: bool,
-    /// The connection must end with this answer.
-    pub(crate) close: bool,
 }
 
 /// The values of the rate-limit fields (draft-ietf-httpapi-ratelimit-headers).
@@ -141,7 +139,6 @@ impl<'h> Ctx<'h> {
             retries: 0,
             aborted: false,
             recorded: false,
-            close: false,
         }
     }
 }

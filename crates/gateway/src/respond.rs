@@ -23,7 +23,7 @@ use crate::{
 
 /// Why an exchange goes no further.
 #[derive(Debug)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// What kind of problem.
     pub(crate) code: Code,
     /// What exactly, for the caller: nothing of the inside.

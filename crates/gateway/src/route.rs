@@ -61,7 +61,7 @@ pub(crate) fn route<'h>(
 ) -> Result<Routed, Refusal> {
     let (authority, target) = split_target(head)?;
     ctx.host = host(head, authority, ctx)?;
-    let target = path::normalise(target).map_err(|fault| bad_path(fault))?;
+    let target = path::normalise(target).map_err(bad_path)?;
     (ctx.path, ctx.query) = (target.path, target.query);
     match head.method() {
         "CONNECT" | "TRACE" => {

@@ -22,7 +22,7 @@ use tracing_subscriber::{EnvFilter, fmt::MakeWriter, layer::SubscriberExt as _};
 
 /// How the log looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub(crate) enum LogFormat {
+pub enum LogFormat {
     /// For people.
     #[default]
     Text,
@@ -43,7 +43,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When the filter cannot be read, logging was started already, or the thread does not start.
-pub(crate) fn init(format: LogFormat, filter: &str) -> anyhow::Result<LogGuard> {
+pub fn init(format: LogFormat, filter: &str) -> anyhow::Result<LogGuard> {
     let stderr = io::stderr();
     let colours = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (subscriber, guard) = subscriber(format, filter, colours, Box::new(stderr))?;
@@ -105,14 +105,14 @@ enum Message {
 }
 
 /// Waits for the last events when dropped, for a second at most.
-pub(crate) struct LogGuard {
+pub struct LogGuard {
     to: SyncSender<Message>,
     shared: Arc<Shared>,
 }
 
 impl LogGuard {
     /// Events dropped so far.
-    pub(crate) fn dropped(&self) -> u64 {
+    pub fn dropped(&self) -> u64 {
         self.shared.dropped.load(Relaxed)
     }
 }
