@@ -237,16 +237,22 @@ mod tests {
 
     /// A standard error that a test can pause and read.
     #[derive(Clone, Default)]
-    struct Pipe(Arc<(Mutex<(Vec<u8>, bool)>, Condvar)>);
+    struct Pipe(Arc<(Mutex<Script>, Condvar)>);
+
+    #[derive(Default)]
+    struct Script {
+        written: Vec<u8>,
+        paused: bool,
+    }
 
     impl Pipe {
         fn pause(&self, paused: bool) {
-            self.0.0.lock().unwrap().1 = paused;
+            self.0.0.lock().unwrap().paused = paused;
             self.0.1.notify_all();
         }
 
         fn lines(&self) -> Vec<String> {
-            let text = String::from_utf8(self.0.0.lock().unwrap().0.clone()).unwrap();
+            let text = String::from_utf8(self.0.0.lock().unwrap().written.clone()).unwrap();
             text.lines().map(str::to_owned).collect()
         }
     }
@@ -254,10 +260,10 @@ mod tests {
     impl Write for Pipe {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let mut state = self.0.0.lock().unwrap();
-            while state.1 {
+            while state.paused {
                 state = self.0.1.wait(state).unwrap();
             }
-            state.0.extend_from_slice(bytes);
+            state.written.extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
