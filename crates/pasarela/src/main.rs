@@ -1,8 +1,32 @@
-//! The binary.
-#![allow(dead_code, reason = "serve is about to wire these")]
+//! Pasarela's command line: one word, one file that does it.
 
-mod console;
-mod logging;
-mod otlp;
+use std::process::ExitCode;
 
-fn main() {}
+use clap::Parser as _;
+use pasarela::{
+    commands::{check, explain},
+    serve,
+};
+
+/// Pasarela, the API platform in one binary.
+#[derive(clap::Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Check(check::Args),
+    Explain(explain::Args),
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
+    }
+}
