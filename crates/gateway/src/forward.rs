@@ -20,7 +20,9 @@ use smallvec::SmallVec;
 
 use crate::{
     authorize::Permit,
-    cluster::{Change, Failure, InFlight, Outcome, Pick, Sent, hash_key, retryable},
+    cluster::{
+        Change, Endpoint, Failure, InFlight, Outcome, Pick, Sent, Status, hash_key, retryable,
+    },
     ctx::{Ctx, UpstreamCall},
     downstream::{Downstream, Length, Put},
     identify::carried_key,
@@ -44,9 +46,22 @@ pub(crate) struct Call<'a, 'h> {
 
 /// Where one try goes.
 struct Destination<'a> {
+    endpoint: &'a Endpoint,
     address: SocketAddr,
     target: usize,
     connector: &'a Connector,
+}
+
+impl Destination<'_> {
+    /// The head of an answer is here. A server on probation is told of at once: its body may
+    /// take hours, and until the probe is reported nobody else is sent there.
+    fn answered(&self, call: &Call<'_, '_>, status: u16) {
+        if matches!(self.endpoint.status(), Status::Probing) && !matches!(status, 502..=504) {
+            let now = now_ms(call.worker, Instant::now());
+            let change = self.endpoint.report(now, Outcome::Success);
+            note(change, call.api, self.address, call.worker, call.plane);
+        }
+    }
 }
 
 /// Why a try ended without a whole answer.
@@ -110,6 +125,7 @@ pub(crate) async fn forward<'h, D: Downstream>(
         };
         let guard = InFlight::new(endpoint);
         let destination = Destination {
+            endpoint: guard.endpoint(),
             address: guard.address,
             target: guard.target,
             connector: &runtime.connectors[guard.target],
@@ -135,11 +151,11 @@ pub(crate) async fn forward<'h, D: Downstream>(
                 runtime,
             );
         }
-        let (failure, sent, replayable, refusal) = match outcome {
+        let (failure, sent, replayable, stale, refusal) = match outcome {
             Ok(()) => return Ok(()),
             Err(Stop::Caller(refusal)) => return Err(refusal),
-            Err(Stop::Upstream { failure, sent, replayable, refusal, .. }) => {
-                (failure, sent, replayable, refusal)
+            Err(Stop::Upstream { failure, sent, replayable, stale, refusal }) => {
+                (failure, sent, replayable, stale, refusal)
             }
         };
         worker.observer.metrics.upstream_failed(runtime.slot, kind(failure));
@@ -147,7 +163,8 @@ pub(crate) async fn forward<'h, D: Downstream>(
         let again = !down.is_answered()
             && ctx.retries < u32::from(api.upstream.retries.attempts)
             && retryable(head.method(), sent, failure, replayable)
-            && cluster.budget().may_retry(now_ms(worker, Instant::now()));
+            // A kept connection that was dead is no sign of overload; the budget is against those.
+            && (stale || cluster.budget().may_retry(now_ms(worker, Instant::now())));
         if !again {
             return Err(refusal);
         }

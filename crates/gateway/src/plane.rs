@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use pasarela_model::{Api, HashKey, HttpVersion, Rate, Snapshot, UpstreamTls};
+use pasarela_model::{
+    Api, HashKey, HttpVersion, Operation, PathSegment, Rate, Snapshot, UpstreamTls,
+};
 use pasarela_net::{
     pool::Connector,
     tls::{ClientTls, TlsError},
@@ -61,6 +63,8 @@ pub(crate) struct ApiPlane {
     pub(crate) subscribers: FxHashMap<usize, Subscriber>,
     /// Where its counters are.
     pub(crate) slot: Slot,
+    /// Each operation's path from the root, for traces: `/rates/v2/quotes/{id}`.
+    pub(crate) routes: Vec<String>,
 }
 
 /// An application's right to call an API.
@@ -104,6 +108,7 @@ impl Plane {
                 hosts: api.upstream.targets.iter().map(authority).collect(),
                 subscribers: FxHashMap::default(),
                 slot,
+                routes: api.operations.iter().map(|operation| template(api, operation)).collect(),
             });
         }
         for (index, application) in snapshot.applications.iter().enumerate() {
@@ -135,6 +140,22 @@ impl Plane {
             .map(|(api, cluster, _)| ((api.name.as_str(), api.version), &**cluster))
             .collect()
     }
+}
+
+fn template(api: &Api, operation: &Operation) -> String {
+    let mut text = api.base_path.clone();
+    for segment in &operation.path.0 {
+        text.push('/');
+        match segment {
+            PathSegment::Literal(literal) => text.push_str(literal),
+            PathSegment::Parameter { prefix, suffix } => {
+                text.push_str(prefix);
+                text.push_str("{}");
+                text.push_str(suffix);
+            }
+        }
+    }
+    text
 }
 
 fn rates(snapshot: &Snapshot) -> Vec<(LimiterKey, Rate)> {

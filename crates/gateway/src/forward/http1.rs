@@ -5,9 +5,7 @@ use std::{future::poll_fn, io, task::Poll};
 use pasarela_model::Code;
 use pasarela_net::{
     conn::{Conn, Http1Sink, Http1Source, Pace},
-    http1::{
-        Framing, Head, HeadLimits, Name, ResponseParser, Version, put_number, response_framing,
-    },
+    http1::{Framing, Head, HeadLimits, Name, Version, put_number, response_framing},
     pool,
     stream::Stream,
     timer::Deadline,
@@ -21,6 +19,7 @@ use crate::{
     downstream::{Answer, Body, Downstream},
     mediate::tokens,
     respond::Refusal,
+    worker::AnswerSpace,
 };
 
 /// Makes one try.
@@ -34,12 +33,17 @@ pub(super) async fn attempt<'h, D: Downstream>(
     let reused = kept.is_some();
     let mut conn = match kept {
         Some(conn) => conn,
-        None => Conn::new(open(destination).await?),
+        None => {
+            let stream = open(destination).await?;
+            call.worker.observer.metrics.upstream_connected();
+            Conn::new(stream)
+        }
     };
-    let chunked = call.order.framing == Framing::Chunked;
     put_request(call, destination, conn.writer.buffer(), ctx);
-    let mut answer_head = Head::default();
-    match exchange(call, &mut conn, chunked, reused, down, &mut answer_head, ctx).await? {
+    let mut space = call.worker.take_answer();
+    let ended = exchange(call, destination, &mut conn, reused, down, &mut space, ctx).await;
+    call.worker.give_answer(space);
+    match ended? {
         Ended::Reusable => {
             let mut pool = call.worker.pool.borrow_mut();
             pool.give(destination.address, destination.connector, conn);
@@ -110,13 +114,14 @@ enum Ended {
 
 async fn exchange<'h, D: Downstream>(
     call: &Call<'_, '_>,
+    destination: &Destination<'_>,
     conn: &mut Conn,
-    chunked: bool,
     reused: bool,
     down: &mut D,
-    answer_head: &mut Head,
+    space: &mut AnswerSpace,
     ctx: &mut Ctx<'h>,
 ) -> Result<Ended, Stop> {
+    let AnswerSpace { parser, head: answer_head } = space;
     let timeouts = call.api.upstream.timeouts;
     let limits = HeadLimits {
         line: call.limits.upstream_header_bytes as usize,
@@ -129,6 +134,7 @@ async fn exchange<'h, D: Downstream>(
         deadline
     });
     let (mut up_read, up_write) = conn.halves();
+    let chunked = call.order.framing == Framing::Chunked;
     let mut up_sink = Http1Sink::new(up_write, chunked, timeouts.idle);
     let (mut source, mut answer) = down.halves(call.order.pace);
     if call.order.expects {
@@ -139,7 +145,6 @@ async fn exchange<'h, D: Downstream>(
     }
     let mut request = Transfer::default();
     let (mut sending, mut write_failed, mut interims) = (true, false, 0);
-    let mut parser = ResponseParser::default();
     loop {
         let mut received = !up_read.reader.bytes().is_empty();
         let failed = |failure, moved: u64, code, detail: &'static str| {
@@ -279,6 +284,7 @@ async fn exchange<'h, D: Downstream>(
         });
     };
     note_status(ctx, answer_head.status());
+    destination.answered(call, answer_head.status());
     let closing = answer_head.version != Version::Http11
         || framing == Framing::UntilClose
         || answer_head
