@@ -5,7 +5,6 @@
 
 use std::{borrow::Cow, fmt::Write as _, future::poll_fn, time::Duration};
 
-use pasarela_contract::{openapi, wsdl};
 use pasarela_model::{Code, Side};
 use pasarela_net::{
     conn::Pace,
@@ -113,18 +112,13 @@ pub(crate) async fn contract<D: Downstream>(
     plane: &Plane,
     api: usize,
 ) -> Result<(), Refusal> {
-    let api = &plane.snapshot.apis[api];
-    let Some(contract) = &api.contract else { return Err(Refusal::no_api()) };
+    let (runtime, api) = (&plane.apis[api], &plane.snapshot.apis[api]);
+    let Some(page) = runtime.contract(api) else { return Err(Refusal::no_api()) };
     let scheme = if ctx.origin.tls { "https" } else { "http" };
+    // Routing has made sure that the host is a host: nothing in it could break the document.
     let authority = head.get(Name::Host).map(String::from_utf8_lossy).unwrap_or_default();
-    let base = format!("{scheme}://{authority}{}", api.base_path);
-    let (media, document) = match contract.wsdl {
-        true => (
-            "text/xml; charset=utf-8",
-            wsdl::with_address(&contract.document, &format!("{base}/soap")),
-        ),
-        false => ("application/json", openapi::with_server(&contract.document, &base)),
-    };
+    let document = page.at(&format!("{scheme}://{authority}{}", api.base_path));
+    let media = page.media;
     let fields = |put: &mut dyn Put| put.put(b"Content-Type", media.as_bytes());
     let sent = answer(worker, down, head, ctx, 200, fields, document.as_bytes()).await;
     sent.map_err(|_| Refusal::gone())
