@@ -412,7 +412,7 @@ fn target(walk: &Walk<'_>, node: &Node) -> Option<UpstreamTarget> {
     let mut text = walk.text(node, "an upstream")?;
     if text.value.contains('@') {
         walk.hide(node.span);
-        text.shown = "This value".into();
+        text.keep_secret();
     }
     let url = walk.parse_text(&text, &address::UPSTREAM_URL, |text| {
         let url = address::url(text, &["http", "https"])?;

@@ -120,6 +120,7 @@ pub fn read(
     for (code, span, message, cure) in reading.remarks {
         walk.fault(code, span, message, cure);
     }
+    reading.dropped.iter().for_each(|entry| walk.hide_sensitive(&entry.key, &entry.value));
     let Some(root) = reading.root else {
         return Err(walk.finish(&source, false));
     };

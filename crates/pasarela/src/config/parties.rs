@@ -292,6 +292,9 @@ fn key_digest(walk: &Walk<'_>, node: &Node) -> Option<KeyDigest> {
     };
     let fields = walk.fields(node, "a key", &["sha256", "file", "env"])?;
     if entries.len() != 1 {
+        if let Some(digest) = fields.get("sha256") {
+            walk.hide_all(digest);
+        }
         let message = "A key is given in one way: sha256, file or env.";
         walk.fault(Code::ApiKey, start_of(node), message, CURE);
         return None;

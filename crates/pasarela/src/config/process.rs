@@ -86,10 +86,11 @@ fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
 fn tls(walk: &Walk<'_>, root: &Fields<'_>, listening: bool) -> Option<Tls> {
     let Some(node) = root.get("tls") else {
         if listening {
-            let listen = root.get("listen").map_or(root.span, super::walk::start_of);
+            let listen = root.get("listen").and_then(|node| walk.entries(node, "`listen`"));
+            let key = listen.and_then(|keys| keys.iter().find(|entry| entry.key == "tls"));
             walk.fault(
                 Code::TlsIncomplete,
-                listen,
+                key.map_or(root.span, |entry| entry.key_span),
                 "`listen` has a `tls` address, but there is no certificate to show there.",
                 "Add `tls: { certificates: [{ cert: site.pem, key: site.key }] }`.",
             );
@@ -201,7 +202,7 @@ fn shared_limits(walk: &Walk<'_>, node: &Node) -> Option<address::Url> {
 fn hide_password(walk: &Walk<'_>, node: &Node, mut text: super::walk::Text) -> super::walk::Text {
     if text.value.contains('@') {
         walk.hide(node.span);
-        text.shown = "This value".into();
+        text.keep_secret();
     }
     text
 }

@@ -15,7 +15,7 @@ use std::{
 
 use super::{
     fault::{Code, Fault, Faults, Severity, Span},
-    source::Source,
+    source::{Source, sounds_secret},
     tree::{Entry, Kind, Node},
     units,
 };
@@ -36,6 +36,27 @@ struct Found {
     secrets: Vec<Span>,
     files: Vec<PathBuf>,
 }
+
+/// Keys that are often written in the wrong place, and where they belong.
+const HOMES: [(&[&str], &str); 5] = [
+    (&["rate", "quota", "price"], "to a plan, under `plans`"),
+    (
+        &[
+            "upstreams",
+            "contract",
+            "visibility",
+            "faces",
+            "timeouts",
+            "retries",
+            "health",
+            "balance",
+        ],
+        "to an API, under `apis`",
+    ),
+    (&["subscriptions", "keys"], "to an application, under `applications`"),
+    (&["gateway", "console", "internal", "smtp"], "under `listen`"),
+    (&["otlp", "sample", "service"], "under `traces`"),
+];
 
 /// The keys of one map, all of them known.
 pub(crate) struct Fields<'n> {
@@ -62,8 +83,21 @@ pub(crate) struct Text {
     pub(crate) span: Span,
     /// How messages call it: quoted, or by what stands in the file where it came from outside.
     pub(crate) shown: String,
-    /// Whether an environment variable is part of it.
+    /// Whether it may not be told, not even in part: it came from the environment, or is secret.
     pub(crate) outside: bool,
+}
+
+impl Text {
+    /// Takes the value out of everything that is printed.
+    pub(crate) fn keep_secret(&mut self) {
+        self.shown = "This value".into();
+        self.outside = true;
+    }
+
+    /// `: why`, unless that would quote a character of a value that may not be told.
+    fn reason(&self, why: &str) -> String {
+        if self.outside && why.contains('`') { String::new() } else { format!(": {why}") }
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -179,15 +213,47 @@ impl<'a> Walk<'a> {
     }
 
     fn unknown_key(&self, entry: &Entry, what: &str, known: &[&str]) {
-        // Nobody knows what it is, so nobody knows that it is no secret.
-        self.hide_all(&entry.value);
+        let near = nearest(&entry.key, known.iter().copied());
+        let is_word = entry.key.chars().all(|c| c.is_ascii_alphanumeric() || "_-/".contains(c));
+        let of_credential = what == "a key";
+        if !is_word || (of_credential && near.is_none()) {
+            // Where a colon is missing, what should be the value is part of the key.
+            self.hide(entry.key_span);
+            self.hide_all(&entry.value);
+            let cure = format!("Is there a colon missing? Possible are: {}.", known.join(", "));
+            let message = format!("{} has no such key.", capital(what));
+            return self.fault(Code::UnknownKey, entry.key_span, message, cure);
+        }
+        self.hide_sensitive(if of_credential { "key" } else { &entry.key }, &entry.value);
         let key = shown_word(&entry.key);
         let message = format!("{} has no key {key}.", capital(what));
-        let cure = match nearest(&entry.key, known.iter().copied()) {
-            Some(near) => format!("Did you mean `{near}`?"),
-            None => format!("Take it away, or use one of: {}.", known.join(", ")),
+        let home = HOMES.iter().find(|(keys, _)| keys.contains(&entry.key.as_str()));
+        let cure = if matches!(entry.value.kind, Kind::Nothing)
+            && entry.key.starts_with(|c: char| c.is_ascii_digit())
+        {
+            "Inside { } a comma ends the value: group digits with `_`, or use quotes.".into()
+        } else if let Some(near) = near {
+            format!("Did you mean `{near}`?")
+        } else if let Some((_, home)) = home {
+            format!("`{}` belongs {home}.", entry.key)
+        } else {
+            format!("Take it away, or use one of: {}.", known.join(", "))
         };
         self.fault(Code::UnknownKey, entry.key_span, message, cure);
+    }
+
+    /// Hides what stands under keys that sound secret, and nothing else.
+    pub(crate) fn hide_sensitive(&self, key: &str, node: &Node) {
+        if sounds_secret(key) {
+            return self.hide_all(node);
+        }
+        match &node.kind {
+            Kind::Nothing | Kind::Scalar(_) => (),
+            Kind::List(items) => items.iter().for_each(|item| self.hide_sensitive(key, item)),
+            Kind::Map(entries) => {
+                entries.iter().for_each(|entry| self.hide_sensitive(&entry.key, &entry.value));
+            }
+        }
     }
 
     /// The entries of a map with keys of the author's own choosing.
@@ -373,7 +439,7 @@ impl<'a> Walk<'a> {
         match read(&text.value) {
             Ok(value) => Some(value),
             Err(why) => {
-                let message = format!("{} is not {}: {why}.", text.shown, kind.noun);
+                let message = format!("{} is not {}{}.", text.shown, kind.noun, text.reason(&why));
                 self.fault(kind.code, text.span, message, kind.cure);
                 None
             }
@@ -420,7 +486,8 @@ impl<'a> Walk<'a> {
                 None
             }
             Err(why) => {
-                let message = format!("{} is not a whole number: {why}.", text.shown);
+                let why = text.reason(&why);
+                let message = format!("{} is not a whole number{why}.", text.shown);
                 self.fault(Code::WrongType, text.span, message, cure);
                 None
             }
@@ -433,7 +500,7 @@ impl<'a> Walk<'a> {
         let Some(why) = units::name_fault(&text.value) else {
             return Some(text);
         };
-        let message = format!("{} cannot be a name: {why}.", text.shown);
+        let message = format!("{} cannot be a name{}.", text.shown, text.reason(&why));
         let suggestion = units::name_from(&text.value).filter(|_| !text.outside);
         let mut cure = String::from("A name is a-z, then a-z, 0-9 and `-`, at most 63 characters");
         if let Some(name) = suggestion {
