@@ -198,10 +198,18 @@ fn shared_limits(walk: &Walk<'_>, node: &Node) -> Option<address::Url> {
     Some(url)
 }
 
-/// A URL that may carry a password is not shown where it has an `@`.
-fn hide_password(walk: &Walk<'_>, node: &Node, mut text: super::walk::Text) -> super::walk::Text {
-    if text.value.contains('@') {
-        walk.hide(node.span);
+/// A URL that may carry a password is not told, and its line not shown. A user's plain name is
+/// left out of lines anyhow.
+pub(crate) fn hide_password(
+    walk: &Walk<'_>,
+    node: &Node,
+    mut text: super::walk::Text,
+) -> super::walk::Text {
+    if let Some((before, _)) = text.value.rsplit_once('@') {
+        let user = before.rsplit_once("//").map_or(before, |(_, user)| user);
+        if !user.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
+            walk.hide(node.span);
+        }
         text.keep_secret();
     }
     text

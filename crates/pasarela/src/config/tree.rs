@@ -15,7 +15,7 @@ pub(crate) const BYTES_MAX: usize = 16 << 20;
 /// Lists and maps inside each other.
 const DEPTH_MAX: usize = 32;
 /// Scalars, lists and maps in a file.
-const NODES_MAX: usize = 2_000_000;
+const NODES_MAX: usize = 1_000_000;
 
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -218,6 +218,18 @@ impl Builder {
                 Some((name, key_span)) => {
                     if matches!(node.kind, Kind::Nothing) {
                         node.span = key_span;
+                    }
+                    if name == "<<" {
+                        if !matches!(node.kind, Kind::Nothing) {
+                            self.remark(
+                                Code::Feature,
+                                key_span,
+                                "This is a YAML merge key (`<<`); merge keys are not read here.",
+                                "Write the keys out in this place.",
+                            );
+                        }
+                        // An alias was remarked on where it stands.
+                        return true;
                     }
                     let first = *seen.entry(name.clone()).or_insert(key_span.line);
                     let entry = Entry { key: name, key_span, value: node };

@@ -6,6 +6,7 @@
 
 use std::{
     cell::RefCell,
+    collections::HashSet,
     fmt::Write as _,
     fs::File,
     io::{self, Read as _},
@@ -35,6 +36,7 @@ struct Found {
     dropped: usize,
     secrets: Vec<Span>,
     files: Vec<PathBuf>,
+    seen_files: HashSet<PathBuf>,
 }
 
 /// Keys that are often written in the wrong place, and where they belong.
@@ -168,14 +170,14 @@ impl<'a> Walk<'a> {
 
     fn note_file(&self, path: PathBuf) {
         let mut found = self.found.borrow_mut();
-        if !found.files.contains(&path) {
+        if found.seen_files.insert(path.clone()) {
             found.files.push(path);
         }
     }
 
     /// Ends the walk: everything that was found, with lines to show, by position.
     pub(crate) fn finish(self, source: &Source, structure_known: bool) -> Faults {
-        let Found { mut faults, dropped, secrets, files } = self.found.into_inner();
+        let Found { mut faults, dropped, secrets, files, .. } = self.found.into_inner();
         for fault in &mut faults {
             let here = fault.file == self.file && fault.span.line > 0;
             if here && fault.excerpt.is_none() {
@@ -213,6 +215,10 @@ impl<'a> Walk<'a> {
     }
 
     fn unknown_key(&self, entry: &Entry, what: &str, known: &[&str]) {
+        if self.found.borrow().faults.len() >= Faults::KEPT_MAX {
+            // It will only be counted: no words are looked for.
+            return self.fault(Code::UnknownKey, entry.key_span, "", "");
+        }
         let near = nearest(&entry.key, known.iter().copied());
         let is_word = entry.key.chars().all(|c| c.is_ascii_alphanumeric() || "_-/".contains(c));
         let of_credential = what == "a key";
@@ -398,8 +404,11 @@ impl<'a> Walk<'a> {
 
     /// The value of the environment variable that a `{ env: NAME }` names.
     pub(crate) fn variable(&self, node: &Node, what: &str) -> Option<String> {
-        let name = self.text(node, what)?;
+        let mut name = self.text(node, what)?;
         if !is_variable_name(&name.value) {
+            // Somebody may have put the secret itself here.
+            name.keep_secret();
+            self.hide(name.span);
             self.fault(
                 Code::Expression,
                 name.span,
