@@ -159,7 +159,7 @@ fn tests() -> Outcome {
 }
 
 fn documentation() -> Outcome {
-    let command = Cargo::new(&["doc", "--workspace", "--no-deps", "--quiet"])
+    let command = Cargo::new(&["doc", "--workspace", "--all-features", "--no-deps", "--quiet"])
         .env("RUSTDOCFLAGS", "-D warnings");
     done(command.run())
 }

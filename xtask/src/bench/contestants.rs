@@ -12,6 +12,8 @@ use anyhow::{Context, Result, bail};
 use crate::command::{capture, find_program, root, target_directory};
 use crate::peers::Peer;
 
+use super::samples::SMOKE;
+
 /// The key that callers send. It opens nothing but the benchmark.
 pub(crate) const KEY: &str = "bench-5f0e1c7a93d84b62";
 
@@ -162,9 +164,7 @@ impl Lab {
         });
         about.extend(proxies.iter().filter_map(|kind| version(*kind)));
         if self.smoke {
-            about.push(
-                "A smoke run with an unoptimised build: the figures mean nothing.".to_owned(),
-            );
+            about.push(SMOKE.to_owned());
         }
         about
     }

@@ -32,7 +32,9 @@ pub(crate) fn markdown(samples: &Samples) -> String {
     for line in &samples.about {
         text += &format!("- {line}\n");
     }
-    text += &bars_table(samples);
+    if !samples.is_smoke() {
+        text += &bars_table(samples);
+    }
     text += &requests_table(samples);
     text += &memory_table(samples);
     text

@@ -7,6 +7,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
+/// How a smoke run marks its figures.
+pub(crate) const SMOKE: &str = "A smoke run with an unoptimised build: the figures mean nothing, and no bar is held against them.";
+
 /// One window of one contestant.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sample {
@@ -50,6 +53,11 @@ impl Spread {
 impl Samples {
     pub(crate) fn new(about: &[String]) -> Self {
         Self { about: about.to_vec(), rows: Vec::new() }
+    }
+
+    /// Whether these figures only show that the benchmark works.
+    pub(crate) fn is_smoke(&self) -> bool {
+        self.about.iter().any(|line| line == SMOKE)
     }
 
     /// Scenarios in the order in which they were measured.
