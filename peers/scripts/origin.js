@@ -33,6 +33,7 @@ function answer(req, res) {
       return setTimeout(() => res.end('ends\n'), 5);
     case 'trailers':
       req.resume();
+      if (req.method === 'HEAD' || req.httpVersion === '1.0') return res.end('no room for a trailer\n');
       res.writeHead(200, { 'Content-Type': 'text/plain', Trailer: 'X-Sum' });
       res.write('with a trailer\n');
       res.addTrailers({ 'X-Sum': '42' });
