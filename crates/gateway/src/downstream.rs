@@ -57,6 +57,9 @@ pub(crate) trait Downstream {
     /// The caller must learn that the answer is not whole.
     fn abort(&mut self);
 
+    /// Nothing may follow this exchange, where one connection carries one after another.
+    fn end_after(&mut self) {}
+
     /// The connection itself, where it can become a tunnel. Nothing else happens on it afterwards.
     fn into_tunnel(&mut self) -> Option<Conn>;
 }

@@ -79,6 +79,9 @@ pub(crate) async fn refuse<D: Downstream>(
         down.abort();
         return;
     }
+    if is_in_doubt(refusal.code) {
+        down.end_after();
+    }
     let soap = spoken_soap(head, ctx.soap);
     let (status, media, body) = match soap {
         None => (refusal.code.status(), "application/problem+json", problem(&refusal, ctx)),
@@ -101,6 +104,19 @@ pub(crate) async fn refuse<D: Downstream>(
         ctx.aborted = true;
         down.abort();
     }
+}
+
+/// Whether a message can be read in two ways, so that what follows it cannot be trusted either (P2).
+fn is_in_doubt(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Malformed
+            | Code::AmbiguousFraming
+            | Code::AmbiguousPath
+            | Code::HostInvalid
+            | Code::ProtectedHeader
+            | Code::UpgradeRefused
+    )
 }
 
 /// Answers with an API's contract.

@@ -401,6 +401,10 @@ impl Downstream for Http1Down {
         }
     }
 
+    fn end_after(&mut self) {
+        self.close = true;
+    }
+
     fn into_tunnel(&mut self) -> Option<Conn> {
         self.conn.take()
     }
