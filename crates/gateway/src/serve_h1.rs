@@ -525,6 +525,10 @@ impl Answer for Http1Answer<'_> {
         Ok(())
     }
 
+    fn close_after(&mut self) {
+        *self.close = true;
+    }
+
     fn interim(&mut self, status: u16, fields: &mut dyn FnMut(&mut dyn Put)) {
         // RFC 9110 §15.2: HTTP/1.0 knows no interim answers.
         if self.version != Version::Http11 {

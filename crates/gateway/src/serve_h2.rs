@@ -16,7 +16,7 @@ use pasarela_net::{
     conn::{Conn, Pace},
     h2guard::{FrameLimits, Guarded},
     h2io::{H2Sink, H2Source},
-    http1::{Fields, Framing, Head, Version},
+    http1::{Fields, Framing, Head, Version, is_token},
     stream::{Rewound, Stream},
     timer::{Deadline, Wait},
     transfer::{Piece, Sink, Source, TransferError},
@@ -175,10 +175,9 @@ async fn exchange(
             ctx.record(worker, &head);
         }
     }
-    if !down.source.is_done() {
-        // RFC 9113 §8.1: the answer is whole, the rest of the request is not wanted.
-        down.respond.send_reset(Reason::NO_ERROR);
-    }
+    // RFC 9113 §8.1: where the answer is whole and the rest of the request is not wanted, the engine
+    // resets the stream with NO_ERROR when it is dropped here. Doing it ourselves would throw away
+    // what of the answer has not left yet.
 }
 
 /// Brings a request into the form that every step reads, and refuses what HTTP/1.1 would refuse.
@@ -199,6 +198,10 @@ fn translate(
     let (mut cookie, mut count, mut bytes) = (Vec::new(), 0usize, 0usize);
     for (name, value) in &parts.headers {
         let value = value.as_bytes();
+        if value.trim_ascii().len() != value.len() {
+            // RFC 9113 §8.2.1; HTTP/1.1 would lose it.
+            return Err(Refusal::new(Code::Malformed, "a field value begins or ends with a space"));
+        }
         count += 1;
         bytes += name.as_str().len() + value.len() + 4;
         if name == http::header::COOKIE {
@@ -214,7 +217,8 @@ fn translate(
             if authority.is_some_and(|authority| authority.eq_ignore_ascii_case(value)) {
                 continue;
             }
-        } else if name.as_str().contains('_') {
+        } else if !is_token(name.as_str().as_bytes()) || name.as_str().contains('_') {
+            // The engine lets pass what no HTTP/1.1 server would (a quotation mark).
             return Err(Refusal::new(Code::Malformed, "a field name is malformed"));
         }
         head.push(name.as_str().as_bytes(), value);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use pasarela_testkit::{Builder, Fault, Gateway, RawClient, Upstream, seconds};
 
-use crate::{KEY, gateway, gateway_with_key, plan};
+use crate::{KEY, gateway, gateway_with_key};
 
 /// What a body is full of; no upstream may ever see it as a request.
 const MARKER: &str = "GET /t/marker HTTP/1.1\r\nHost: test\r\nX-API-Key: AbCdEfGhIjKlMnOpQrStUvWxYz0123456789abcdefg\r\n\r\n";
@@ -133,11 +133,20 @@ fn t02_bodies_that_are_too_large() {
         let _ = client.try_send(format!("{}{body}", head("/t/x", KEY)));
         let response = client.response();
         response.assert_problem(413, "GW0013");
-        let after = client.try_response("GET");
-        assert!(matches!(after, Err(Fault::Closed | Fault::Reset)), "{name}: {after:?}");
+        // Either the end, or in step: what was left of the body is gone.
+        if client.closed_within(Duration::from_millis(100)).is_err() {
+            let _ = client.try_send("GET /t/next HTTP/1.1\r\nHost: test\r\n\r\n");
+            match client.try_response("GET") {
+                Ok(next) => assert_eq!(next.status, 200, "{name}: {}", next.brief()),
+                Err(fault) => {
+                    assert!(matches!(fault, Fault::Closed | Fault::Reset), "{name}: {fault}");
+                }
+            }
+        }
     }
     endless(&gateway, &head("/t/x", KEY), 413);
-    assert_eq!(upstream.requests().len(), 0, "{:?}", upstream.requests());
+    let targets: Vec<_> = upstream.requests().into_iter().map(|r| r.target).collect();
+    assert!(targets.iter().all(|target| target == "/next"), "{targets:?}");
     assert_eq!(upstream.violations(), Vec::<String>::new());
 }
 
@@ -182,7 +191,7 @@ fn t02_the_answer_reaches_a_client_that_is_still_sending() {
     // A client that writes a mebibyte before it reads must still find the refusal, as long as it
     // stays within what is drained (L11) and the sockets hold.
     let upstream = Upstream::ok("ok");
-    let gateway = small(gateway().top(&plan("5/s")).file("app.key", KEY), &upstream).start();
+    let gateway = small(gateway(), &upstream).start();
     for _ in 0..20 {
         let mut client = RawClient::connect(gateway.address());
         let body = "x".repeat(60 << 10);

@@ -128,7 +128,7 @@ fn t04_http_1_0_has_no_expectations() {
 #[test]
 fn t04_refusals_end_the_connection() {
     let upstream = Upstream::ok("ok");
-    let gateway = gateway_with_key(&upstream, "1/h burst 1").start();
+    let gateway = gateway_with_key(&upstream, "1000/s").start();
     let with_key = format!("X-API-Key: {KEY}\r\nContent-Length: 40\r\n");
     let table = [
         (post("/nowhere", &with_key), 404),

@@ -275,7 +275,10 @@ fn t07_of_a_chain_only_the_trusted_end_is_believed() {
 #[test]
 fn a_trace_goes_on_and_a_missing_one_begins() {
     let upstream = Upstream::echo();
-    let gateway = through(&upstream);
+    let gateway = gateway()
+        .api("t", &upstream)
+        .top("traces: { otlp: \"http://127.0.0.1:1\", sample: 1.0, service: gateway }")
+        .start();
     let mut client = gateway.connect();
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     client.ask(format!(
@@ -299,6 +302,18 @@ fn a_trace_goes_on_and_a_missing_one_begins() {
         let seen = upstream.requests().pop().expect("a request");
         let parent = seen.get("traceparent").unwrap_or_default();
         assert!(!parent.to_lowercase().contains(trace), "{bad}: {parent}");
-        assert!(parent.is_empty() || parent.len() == 55, "{bad}: {parent}");
+        assert_eq!(parent.len(), 55, "{bad}: {parent}");
     }
+}
+
+#[test]
+fn without_tracing_a_trace_passes_untouched() {
+    let upstream = Upstream::echo();
+    let gateway = through(&upstream);
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    gateway.connect().ask(format!(
+        "GET /t/ HTTP/1.1\r\nHost: test\r\ntraceparent: {parent}\r\ntracestate: a=1\r\n\r\n"
+    ));
+    let seen = upstream.only_request();
+    assert_eq!((seen.get("traceparent"), seen.get("tracestate")), (Some(parent), Some("a=1")));
 }

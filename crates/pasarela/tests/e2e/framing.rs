@@ -370,7 +370,6 @@ fn t01_framing_fields_cannot_be_half_hidden() {
             format!("{head}\0{tail}: {value}\r\n").into(),
             format!("{head}\r{tail}: {value}\r\n").into(),
             format!("{head}\n{tail}: {value}\r\n").into(),
-            format!("{head}:{tail}: {value}\r\n").into(),
             format!("{dashed}: {value}\r\n").into(),
             format!("{name}\r\n : {value}\r\n").into(),
             format!("{name}:\r\n {value}\r\n").into(),
@@ -454,15 +453,11 @@ fn t01_request_lines_are_read_one_way() {
         "POST /t/case-N\u{b} HTTP/1.1\r\nHost: test\r\n",
         "POST /t/case-N\u{7f} HTTP/1.1\r\nHost: test\r\n",
         "POST /t/case-N\u{fc} HTTP/1.1\r\nHost: test\r\n",
-        "POST /t/case-N#fragment HTTP/1.1\r\nHost: test\r\n",
         "PO ST /t/case-N HTTP/1.1\r\nHost: test\r\n",
         "PO\0ST /t/case-N HTTP/1.1\r\nHost: test\r\n",
         "P(ST /t/case-N HTTP/1.1\r\nHost: test\r\n",
         "POST: /t/case-N HTTP/1.1\r\nHost: test\r\n",
         "\"POST\" /t/case-N HTTP/1.1\r\nHost: test\r\n",
-        "POST t/case-N HTTP/1.1\r\nHost: test\r\n",
-        "POST \\t\\case-N HTTP/1.1\r\nHost: test\r\n",
-        "POST * HTTP/1.1\r\nHost: test\r\n",
         "\0POST /t/case-N HTTP/1.1\r\nHost: test\r\n",
         "\rPOST /t/case-N HTTP/1.1\r\nHost: test\r\n",
         "POST /t/case-N HTTP/1.1\r\n Host: test\r\n",
@@ -478,7 +473,29 @@ fn t01_request_lines_are_read_one_way() {
         let line = format!("{before}POST /t/case-{} HTTP/1.1\r\nHost: test\r\n", cases.next());
         cases.whole(Must::RefuseOr("hello"), line, "Content-Length: 5\r\n", "hello");
     }
-    all_as_they_must(cases, 50);
+    all_as_they_must(cases, 47);
+}
+
+#[test]
+fn t01_a_target_that_is_none_costs_its_request_alone() {
+    // The length is not in doubt, so the connection may go on; the target goes nowhere.
+    let upstream = Upstream::ok("ok");
+    let gateway = gateway().api("t", &upstream).start();
+    for target in
+        ["/t/x#fragment", "t/x", "\\t\\x", "*", "/t/x\\..\\y", "?x", "#", "/t/[x", "/t/|", "/t/<x>"]
+    {
+        let mut client = gateway.connect();
+        client.send(format!(
+            "POST {target} HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello"
+        ));
+        let response = client.response();
+        let passed = response.status == 200 && !target.contains(['#', '\\']);
+        assert!(passed || [400, 404].contains(&response.status), "{target}: {}", response.brief());
+        if !response.closes() {
+            assert_eq!(client.get("/t/next").status, 200, "{target}");
+        }
+    }
+    assert_eq!(upstream.violations(), Vec::<String>::new());
 }
 
 #[test]
@@ -557,7 +574,6 @@ fn t01_chunks_are_read_one_way() {
         "5;a\rb\r\nhello\r\n",
         "5;a\0b\r\nhello\r\n",
         "5;\"\n\"\r\nhello\r\n",
-        "5;a=\"\r\nhello\r\n0\r\n\r\n\"\r\n",
         "5 ;\nx\r\nhello\r\n",
         "5;\u{7f}\r\nhello\r\n",
         "5;\nhello\r\n",
@@ -588,6 +604,9 @@ fn t01_chunks_are_read_one_way() {
     for bytes in bad_ends {
         cases.add(Must::Refuse, chunked, format!("5\r\nhello\r\n{bytes}{HIDDEN}"));
     }
+    // A quotation mark that does not end is no quotation: the line does.
+    let quote = "5;a=\"\r\nhello\r\n0\r\n\r\n\"\r\n";
+    cases.add(Must::RefuseOr("hello"), chunked, quote);
     // Trailers that would change the framing, the routing or the caller: dropped or refused.
     for field in [
         "Content-Length: 5",

@@ -138,7 +138,7 @@ fn t37_limits_in_the_file_hold() {
     let gateway = gateway()
         .api("t", &upstream)
         .limit("request_line_bytes: 100")
-        .limit("header_bytes: 200")
+        .limit("header_bytes: 300")
         .limit("header_fields: 5")
         .start();
     let line = |length: usize| {
@@ -146,8 +146,8 @@ fn t37_limits_in_the_file_hold() {
     };
     assert_eq!(status(&gateway, &line(100)), 200);
     assert_eq!(status(&gateway, &line(101)), 414);
-    assert_eq!(status(&gateway, &format!("GET /t/ HTTP/1.1\r\n{}\r\n", field_lines(200))), 200);
-    assert_eq!(status(&gateway, &format!("GET /t/ HTTP/1.1\r\n{}\r\n", field_lines(201))), 431);
+    assert_eq!(status(&gateway, &format!("GET /t/ HTTP/1.1\r\n{}\r\n", field_lines(300))), 200);
+    assert_eq!(status(&gateway, &format!("GET /t/ HTTP/1.1\r\n{}\r\n", field_lines(301))), 431);
     let fields = |count: usize| {
         format!("GET /t/ HTTP/1.1\r\nHost: test\r\n{}\r\n", "X: v\r\n".repeat(count - 1))
     };

@@ -1,7 +1,7 @@
 //! T9, F13–F15: what a hostile or broken service sends reaches nobody as something it is not.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -164,6 +164,14 @@ fn service(cases: &[(Must, Vec<u8>)]) -> Upstream {
         .enumerate()
         .map(|(n, (_, bytes))| (format!("/case-{n}"), bytes.clone()))
         .collect();
+    // Where there is more than there should be, the connection stays, to be used again by mistake.
+    let more = |must: &Must, bytes: &[u8]| *must == Must::OnlyOk || bytes.ends_with(b"evil");
+    let waits: HashSet<String> = cases
+        .iter()
+        .enumerate()
+        .filter(|(_, (must, bytes))| more(must, bytes))
+        .map(|(number, _)| format!("/case-{number}"))
+        .collect();
     Upstream::script(move |conn| {
         loop {
             let request = conn.request()?;
@@ -172,7 +180,7 @@ fn service(cases: &[(Must, Vec<u8>)]) -> Upstream {
                 Some(answer) => {
                     let _ = conn.write(answer);
                     // Long answers are cut off; the rest wait to be used again, if anybody dares.
-                    if !answer.ends_with(b"evil") && !answer.ends_with(b"ok\r\n") {
+                    if !waits.contains(&request.target) {
                         return Ok(());
                     }
                 }
@@ -203,7 +211,8 @@ fn t09_hostile_answers_are_refused_and_their_connections_dropped() {
                 response.assert_problem(502, "GW0023");
                 true
             }
-            (Must::NotWhole, Err(Fault::Cut(_))) => true,
+            // A reset may overtake what was sent before it.
+            (Must::NotWhole, Err(Fault::Cut(_) | Fault::Reset)) => true,
             (Must::OnlyOk, Ok(response)) => {
                 response.body == b"ok" || (response.body.is_empty() && response.status != 200)
             }
@@ -348,7 +357,7 @@ fn f15_an_answer_cut_at_every_offset_is_never_made_whole() {
         match client.try_response("GET") {
             Ok(response) if cut == whole.len() => assert_eq!(response.text(), "hello, w"),
             Ok(response) => assert_eq!(response.status, 502, "cut at {cut}: {}", response.brief()),
-            Err(Fault::Cut(_)) => assert!(cut > 50, "cut at {cut}"),
+            Err(Fault::Cut(_) | Fault::Reset) => assert!(cut > 50, "cut at {cut}"),
             Err(fault) => panic!("cut at {cut}: {fault}"),
         }
     }
