@@ -38,6 +38,9 @@ const HPACK_TABLE: u32 = 4 << 10;
 /// L19.
 const PENDING_RESETS: usize = 20;
 const LOCAL_ERRORS: usize = 1024;
+/// L17: bytes of one stream's answer that wait in the engine. What a client asks for and does not
+/// read is held this often, once a stream.
+const SEND_BUFFER: usize = 32 << 10;
 /// What a connection that is being shut out is given to take the GOAWAY.
 const SHUT_OUT: Duration = Duration::from_secs(1);
 
@@ -58,7 +61,7 @@ pub(crate) async fn serve(worker: &Rc<Worker>, stream: Stream, ahead: Vec<u8>, o
         .header_table_size(HPACK_TABLE)
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_local_error_reset_streams(Some(LOCAL_ERRORS))
-        .max_send_buffer_size(128 << 10)
+        .max_send_buffer_size(SEND_BUFFER)
         .handshake::<_, Bytes>(io);
     let Ok(Ok(mut connection)) = tokio::time::timeout(limits.header_time, handshake).await else {
         return;
@@ -191,6 +194,9 @@ fn translate(
     let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
     if let Some(authority) = authority {
         head.push(b"host", authority);
+    }
+    if authority.is_some() && !matches!(parts.uri.scheme_str(), Some("http" | "https")) {
+        return Err(Refusal::new(Code::Malformed, "the scheme is neither http nor https"));
     }
     if target.len() > limits.request_line_bytes as usize {
         return Err(Refusal::new(Code::RequestLineTooLong, "the path is too long"));

@@ -251,6 +251,7 @@ async fn exchange<'h, D: Downstream>(
                 let agreed = call.order.upgrade.is_some_and(|wanted| {
                     let got = answer_head.get(Name::Upgrade);
                     got.is_some_and(|got| got.eq_ignore_ascii_case(wanted))
+                        && answer_head.count(Name::Upgrade) == 1
                 });
                 if !agreed {
                     return invalid("the service switched protocols unasked");

@@ -159,6 +159,22 @@ fn l10_a_client_that_does_not_read_is_reset() {
 }
 
 #[test]
+fn l10_an_http2_client_that_does_not_read_is_reset() {
+    let upstream = fountain();
+    let gateway =
+        gateway().api("t", &upstream).limit("write_stall: 1s").limit("h2_window_stall: 1s").start();
+    let mut h2 = H2Client::bare(gateway.address());
+    h2.hello(&[(setting::INITIAL_WINDOW_SIZE, 0x7fff_ffff), (setting::HEADER_TABLE_SIZE, 0)]);
+    let _ = h2.frame(frame::WINDOW_UPDATE, 0, 0, &0x7fff_0000u32.to_be_bytes());
+    for _ in 0..10 {
+        h2.start_get("/t/");
+    }
+    assert!(eventually(seconds(3), || upstream.most_open() == 10));
+    assert!(eventually(seconds(8), || upstream.open() == 0), "{} still sent to", upstream.open());
+    drop(h2);
+}
+
+#[test]
 fn l18_a_stream_whose_window_stays_closed_is_reset() {
     let upstream = fountain();
     let gateway = gateway().api("t", &upstream).limit("h2_window_stall: 1s").start();
