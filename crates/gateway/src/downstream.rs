@@ -86,6 +86,9 @@ pub(crate) trait Answer: Sink {
     /// Gives an interim answer (1xx but 101), where the caller's protocol knows them.
     fn interim(&mut self, status: u16, fields: &mut dyn FnMut(&mut dyn Put));
 
+    /// Nothing may follow this answer on the caller's connection.
+    fn close_after(&mut self) {}
+
     /// Ready when the caller has said that it does not want the answer any more.
     fn poll_left(&mut self, _: &mut Context<'_>) -> Poll<()> {
         Poll::Pending

@@ -270,7 +270,7 @@ impl Call<'_, '_> {
         let tracing = ctx.trace.is_some();
         for (id, name, value) in self.head.fields() {
             let ours = match id {
-                Name::Other => name.len() > 11 && name[..11].eq_ignore_ascii_case(b"x-pasarela-"),
+                Name::Other => is_claim(name) && !(ctx.trusted && is_forwarded(name)),
                 Name::Host
                 | Name::ContentLength
                 | Name::Expect
@@ -353,6 +353,30 @@ impl Call<'_, '_> {
         }
         own_fields(self.worker, ctx, put);
     }
+}
+
+/// Fields by which a proxy tells a service who is calling (T7). From a caller they are hearsay.
+fn is_claim(name: &[u8]) -> bool {
+    const CLAIMS: [&[u8]; 6] = [
+        b"x-pasarela-",
+        b"x-forwarded-",
+        b"x-consumer-",
+        b"x-client-cert",
+        b"x-ssl-client-",
+        b"client-cert",
+    ];
+    // Most fields are told by their first byte.
+    matches!(name.first(), Some(b'x' | b'X' | b'c' | b'C'))
+        && CLAIMS.iter().any(|claim| starts_with(name, claim))
+}
+
+/// Of those, the ones a trusted proxy may say.
+fn is_forwarded(name: &[u8]) -> bool {
+    starts_with(name, b"x-forwarded-")
+}
+
+fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 /// How long an answer's body is, as the caller is told.

@@ -1,6 +1,6 @@
 //! One try over HTTP/1.1: lend or open a connection, send, await the answer, stream it back.
 
-use std::{future::poll_fn, io, task::Poll};
+use std::{future::poll_fn, task::Poll};
 
 use pasarela_model::Code;
 use pasarela_net::{
@@ -8,7 +8,7 @@ use pasarela_net::{
     http1::{Framing, Head, HeadLimits, Name, Version, put_number, response_framing},
     pool,
     stream::Stream,
-    timer::Deadline,
+    timer::{Deadline, Wait},
     transfer::{Failed, Transfer},
 };
 
@@ -52,7 +52,7 @@ pub(super) async fn attempt<'h, D: Downstream>(
         Ended::Switched => {
             if let Some(caller) = down.into_tunnel() {
                 // Boxed: tunnels are few and live long.
-                Box::pin(tunnel::run(caller, conn, ctx)).await;
+                Box::pin(tunnel::run(caller, conn, call.limits.write_stall, ctx)).await;
             }
         }
     }
@@ -137,6 +137,11 @@ async fn exchange<'h, D: Downstream>(
     let chunked = call.order.framing == Framing::Chunked;
     let mut up_sink = Http1Sink::new(up_write, chunked, timeouts.idle);
     let (mut source, mut answer) = down.halves(call.order.pace);
+    if call.order.upgrade.is_some() {
+        // T3: what the caller sends from here on may be meant for a tunnel; should there be none,
+        // it is not to be read as requests.
+        answer.close_after();
+    }
     if call.order.expects {
         // T4: the decision has been made, so the caller may send; the server is not asked again.
         answer.interim(100, &mut |_| {});
@@ -145,6 +150,9 @@ async fn exchange<'h, D: Downstream>(
     }
     let mut request = Transfer::default();
     let (mut sending, mut write_failed, mut interims) = (true, false, 0);
+    // From the request's last byte to the whole head of the final answer, however many interim
+    // answers or single bytes come in between.
+    let mut first_byte = Wait::default();
     loop {
         let mut received = !up_read.reader.bytes().is_empty();
         let failed = |failure, moved: u64, code, detail: &'static str| {
@@ -194,14 +202,13 @@ async fn exchange<'h, D: Downstream>(
                         }
                     }
                 }
-                let filled = match sending {
-                    true => up_read.poll_fill(cx),
-                    false => up_read.poll_fill_within(cx, timeouts.first_byte),
-                };
-                match filled {
+                match up_read.poll_fill(cx) {
                     Poll::Ready(Ok(true)) => received = true,
-                    Poll::Pending => break,
-                    Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                    Poll::Pending if sending => break,
+                    Poll::Pending => {
+                        if first_byte.poll(cx, timeouts.first_byte).is_pending() {
+                            break;
+                        }
                         return Poll::Ready(Err(failed(
                             Failure::Timeout,
                             request.moved,
@@ -244,6 +251,7 @@ async fn exchange<'h, D: Downstream>(
                 let agreed = call.order.upgrade.is_some_and(|wanted| {
                     let got = answer_head.get(Name::Upgrade);
                     got.is_some_and(|got| got.eq_ignore_ascii_case(wanted))
+                        && answer_head.count(Name::Upgrade) == 1
                 });
                 if !agreed {
                     return invalid("the service switched protocols unasked");
