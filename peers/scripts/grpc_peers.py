@@ -27,6 +27,13 @@ SIZES = [("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_message_
          ("grpc.max_metadata_size", 64 << 10)]
 
 
+def _tell_if_cut(context):
+    """Prints `cancelled` when the call ends before its handler has put True into what this returns."""
+    whole = []
+    context.add_callback(lambda: True in whole or print("cancelled\n", end="", flush=True))
+    return whole
+
+
 class Echo(echo_pb2_grpc.EchoServicer):
     def _begin(self, request, context):
         for key, value in context.invocation_metadata():
@@ -34,27 +41,25 @@ class Echo(echo_pb2_grpc.EchoServicer):
                 context.send_initial_metadata(((key, value),))
                 context.set_trailing_metadata(((key.replace("echo", "trailer"), value),))
         end = time.monotonic() + request.delay_ms / 1000
-        while time.monotonic() < end:
-            if not context.is_active():
-                print("cancelled", flush=True)
-                return
+        while time.monotonic() < end and context.is_active():
             time.sleep(0.01)
         if request.status:
             context.abort(grpc.StatusCode(next(c.value for c in grpc.StatusCode if c.value[0] == request.status)), "asked to: ñ%")
 
     def Unary(self, request, context):
+        whole = _tell_if_cut(context)
         self._begin(request, context)
+        whole.append(context.is_active())
         return Message(body=request.body, count=1)
 
     def ServerStream(self, request, context):
+        whole = _tell_if_cut(context)
         self._begin(request, context)
         for i in range(request.count):
-            if not context.is_active():
-                print("cancelled", flush=True)
-                return
             yield Message(body=request.body, count=i)
             if request.delay_ms:
                 time.sleep(request.delay_ms / 1000)
+        whole.append(True)
 
     def ClientStream(self, requests, context):
         count = length = 0

@@ -5,6 +5,12 @@ const http = require('node:http');
 const { createHash } = require('node:crypto');
 const { posix } = require('node:path');
 
+const bodies = new Map();
+function body(size) {
+  if (!bodies.has(size)) bodies.set(size, Buffer.alloc(size, 'abcdefghij'));
+  return bodies.get(size);
+}
+
 function answer(req, res) {
   console.log(`${req.socket.remotePort} ${req.method} ${req.url}`);
   res.setHeader('X-Zoo', 'node');
@@ -19,7 +25,7 @@ function answer(req, res) {
     case 'big':
       req.resume();
       res.writeHead(200, { 'Content-Length': number, 'Content-Type': 'application/octet-stream' });
-      return res.end(Buffer.alloc(number, 'abcdefghij'));
+      return res.end(body(number));
     case 'chunked':
       req.resume();
       res.writeHead(200, { 'Content-Type': 'text/plain' });
@@ -33,6 +39,7 @@ function answer(req, res) {
       return setTimeout(() => res.end('ends\n'), 5);
     case 'trailers':
       req.resume();
+      if (req.method === 'HEAD' || req.httpVersion === '1.0') return res.end('no room for a trailer\n');
       res.writeHead(200, { 'Content-Type': 'text/plain', Trailer: 'X-Sum' });
       res.write('with a trailer\n');
       res.addTrailers({ 'X-Sum': '42' });
@@ -64,12 +71,12 @@ function answer(req, res) {
   }
 }
 
-// As lenient as a careless application: decodes once, takes backslashes for slashes, cuts path parameters
-// and the absolute form, and removes dot segments.
+// As lenient as a careless application: cuts the absolute form, decodes once, takes backslashes for slashes
+// and removes dot segments.
 function meansSecret(url) {
   try {
     const path = decodeURIComponent(url.replace(/^[a-z]+:\/\/[^/]*/i, '').split('?')[0]);
-    return posix.normalize(path.replaceAll('\\', '/').replace(/;[^/]*/g, '')) === '/admin/secret.txt';
+    return posix.normalize(path.replaceAll('\\', '/')) === '/admin/secret.txt';
   } catch { return false; }
 }
 

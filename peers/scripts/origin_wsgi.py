@@ -2,11 +2,14 @@
 import hashlib
 import json
 import posixpath
+import sys
 
 
 def application(environ, start_response):
     target = environ.get("RAW_URI") or environ["PATH_INFO"]
-    print(environ.get("REMOTE_PORT", "0"), environ["REQUEST_METHOD"], target, flush=True)
+    # In one piece: threads print at the same time.
+    sys.stdout.write(f"{environ.get('REMOTE_PORT', '0')} {environ['REQUEST_METHOD']} {target}\n")
+    sys.stdout.flush()
     _, what, *rest = target.split("?")[0].split("/")
     number = int(rest[0]) if rest and rest[0].isdigit() else 0
     zoo = [("X-Zoo", "wsgi")]

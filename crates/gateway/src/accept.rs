@@ -17,6 +17,11 @@ use crate::{
     worker::{Phase, Worker},
 };
 
+/// A queue that gives nothing for this long is empty.
+const EMPTY: Duration = Duration::from_millis(10);
+/// Longest time for what waits in a queue when the process drains.
+const TAKE_ALONG: Duration = Duration::from_millis(100);
+
 /// Accepts until the phase changes. Connections that wait in the socket's queue by then are taken
 /// along: closing the socket would reset them.
 pub(crate) async fn run(
@@ -43,14 +48,16 @@ pub(crate) async fn run(
 }
 
 /// Accepts what is waiting now. A queue that is empty answers at once; the time is for the
-/// runtime's readiness to be told.
+/// runtime's readiness to be told. Callers that keep coming do not keep us: there is an end.
 async fn take_along(
     worker: &Rc<Worker>,
     acceptor: &mut Acceptor,
     listener: Listener,
     tls: Option<&Arc<ServerTls>>,
 ) {
-    while let Ok(accepted) = tokio::time::timeout(Duration::from_millis(10), acceptor.next()).await
+    let end = tokio::time::Instant::now() + TAKE_ALONG;
+    while let Ok(accepted) =
+        tokio::time::timeout_at(end.min(tokio::time::Instant::now() + EMPTY), acceptor.next()).await
     {
         begin(worker, accepted, listener, tls);
     }

@@ -57,6 +57,9 @@ pub(crate) trait Downstream {
     /// The caller must learn that the answer is not whole.
     fn abort(&mut self);
 
+    /// Nothing may follow this exchange, where one connection carries one after another.
+    fn end_after(&mut self) {}
+
     /// The connection itself, where it can become a tunnel. Nothing else happens on it afterwards.
     fn into_tunnel(&mut self) -> Option<Conn>;
 }
@@ -82,6 +85,9 @@ pub(crate) trait Answer: Sink {
 
     /// Gives an interim answer (1xx but 101), where the caller's protocol knows them.
     fn interim(&mut self, status: u16, fields: &mut dyn FnMut(&mut dyn Put));
+
+    /// Nothing may follow this answer on the caller's connection.
+    fn close_after(&mut self) {}
 
     /// Ready when the caller has said that it does not want the answer any more.
     fn poll_left(&mut self, _: &mut Context<'_>) -> Poll<()> {

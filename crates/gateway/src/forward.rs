@@ -20,7 +20,9 @@ use smallvec::SmallVec;
 
 use crate::{
     authorize::Permit,
-    cluster::{Change, Failure, InFlight, Outcome, Pick, Sent, hash_key, retryable},
+    cluster::{
+        Change, Endpoint, Failure, InFlight, Outcome, Pick, Sent, Status, hash_key, retryable,
+    },
     ctx::{Ctx, UpstreamCall},
     downstream::{Downstream, Length, Put},
     identify::carried_key,
@@ -44,9 +46,22 @@ pub(crate) struct Call<'a, 'h> {
 
 /// Where one try goes.
 struct Destination<'a> {
+    endpoint: &'a Endpoint,
     address: SocketAddr,
     target: usize,
     connector: &'a Connector,
+}
+
+impl Destination<'_> {
+    /// The head of an answer is here. A server on probation is told of at once: its body may
+    /// take hours, and until the probe is reported nobody else is sent there.
+    fn answered(&self, call: &Call<'_, '_>, status: u16) {
+        if matches!(self.endpoint.status(), Status::Probing) && !matches!(status, 502..=504) {
+            let now = now_ms(call.worker, Instant::now());
+            let change = self.endpoint.report(now, Outcome::Success);
+            note(change, call.api, self.address, call.worker, call.plane);
+        }
+    }
 }
 
 /// Why a try ended without a whole answer.
@@ -110,6 +125,7 @@ pub(crate) async fn forward<'h, D: Downstream>(
         };
         let guard = InFlight::new(endpoint);
         let destination = Destination {
+            endpoint: guard.endpoint(),
             address: guard.address,
             target: guard.target,
             connector: &runtime.connectors[guard.target],
@@ -135,11 +151,11 @@ pub(crate) async fn forward<'h, D: Downstream>(
                 runtime,
             );
         }
-        let (failure, sent, replayable, refusal) = match outcome {
+        let (failure, sent, replayable, stale, refusal) = match outcome {
             Ok(()) => return Ok(()),
             Err(Stop::Caller(refusal)) => return Err(refusal),
-            Err(Stop::Upstream { failure, sent, replayable, refusal, .. }) => {
-                (failure, sent, replayable, refusal)
+            Err(Stop::Upstream { failure, sent, replayable, stale, refusal }) => {
+                (failure, sent, replayable, stale, refusal)
             }
         };
         worker.observer.metrics.upstream_failed(runtime.slot, kind(failure));
@@ -147,7 +163,8 @@ pub(crate) async fn forward<'h, D: Downstream>(
         let again = !down.is_answered()
             && ctx.retries < u32::from(api.upstream.retries.attempts)
             && retryable(head.method(), sent, failure, replayable)
-            && cluster.budget().may_retry(now_ms(worker, Instant::now()));
+            // A kept connection that was dead is no sign of overload; the budget is against those.
+            && (stale || cluster.budget().may_retry(now_ms(worker, Instant::now())));
         if !again {
             return Err(refusal);
         }
@@ -253,7 +270,7 @@ impl Call<'_, '_> {
         let tracing = ctx.trace.is_some();
         for (id, name, value) in self.head.fields() {
             let ours = match id {
-                Name::Other => name.len() > 11 && name[..11].eq_ignore_ascii_case(b"x-pasarela-"),
+                Name::Other => is_claim(name) && !(ctx.trusted && is_forwarded(name)),
                 Name::Host
                 | Name::ContentLength
                 | Name::Expect
@@ -336,6 +353,30 @@ impl Call<'_, '_> {
         }
         own_fields(self.worker, ctx, put);
     }
+}
+
+/// Fields by which a proxy tells a service who is calling (T7). From a caller they are hearsay.
+fn is_claim(name: &[u8]) -> bool {
+    const CLAIMS: [&[u8]; 6] = [
+        b"x-pasarela-",
+        b"x-forwarded-",
+        b"x-consumer-",
+        b"x-client-cert",
+        b"x-ssl-client-",
+        b"client-cert",
+    ];
+    // Most fields are told by their first byte.
+    matches!(name.first(), Some(b'x' | b'X' | b'c' | b'C'))
+        && CLAIMS.iter().any(|claim| starts_with(name, claim))
+}
+
+/// Of those, the ones a trusted proxy may say.
+fn is_forwarded(name: &[u8]) -> bool {
+    starts_with(name, b"x-forwarded-")
+}
+
+fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 /// How long an answer's body is, as the caller is told.

@@ -3,9 +3,12 @@
 //! Compiled aside, swapped whole (P4). What must survive a reload (how full a rate limit is, which
 //! server is ejected) is taken over from the previous plane by name, never by index.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use pasarela_model::{Api, HashKey, HttpVersion, Rate, Snapshot, UpstreamTls};
+use pasarela_contract::{openapi, wsdl};
+use pasarela_model::{
+    Api, HashKey, HttpVersion, Operation, PathSegment, Rate, ServedContract, Snapshot, UpstreamTls,
+};
 use pasarela_net::{
     pool::Connector,
     tls::{ClientTls, TlsError},
@@ -61,6 +64,10 @@ pub(crate) struct ApiPlane {
     pub(crate) subscribers: FxHashMap<usize, Subscriber>,
     /// Where its counters are.
     pub(crate) slot: Slot,
+    /// Its contract, ready to be served; made when it is first asked for.
+    pub(crate) contract: OnceLock<ContractPage>,
+    /// Each operation's path from the root, for traces: `/rates/v2/quotes/{id}`.
+    pub(crate) routes: Vec<String>,
 }
 
 /// An application's right to call an API.
@@ -70,6 +77,44 @@ pub(crate) struct Subscriber {
     pub(crate) plan: usize,
     /// Its rate limit, where the plan has one.
     pub(crate) rate: Option<(Arc<Limiter>, Arc<RateFields>)>,
+}
+
+/// A contract cut where the gateway's own address belongs, so that serving it under whatever
+/// name it is asked for costs no parsing.
+#[derive(Debug)]
+pub(crate) struct ContractPage {
+    pub(crate) media: &'static str,
+    parts: Vec<String>,
+}
+
+/// Stands for our address while a contract is cut. No contract holds it by chance.
+const ADDRESS_MARK: &str = "urn:pasarela:the-address-goes-here:7f3a9c";
+
+impl ContractPage {
+    fn new(contract: &ServedContract) -> Self {
+        let (media, marked) = match contract.wsdl {
+            true => (
+                "text/xml; charset=utf-8",
+                wsdl::with_address(&contract.document, &format!("{ADDRESS_MARK}/soap")),
+            ),
+            false => ("application/json", openapi::with_server(&contract.document, ADDRESS_MARK)),
+        };
+        Self { media, parts: marked.split(ADDRESS_MARK).map(str::to_owned).collect() }
+    }
+
+    /// The document as it reads at this address, which holds nothing that JSON or XML would have
+    /// to escape.
+    pub(crate) fn at(&self, address: &str) -> String {
+        self.parts.join(address)
+    }
+}
+
+impl ApiPlane {
+    /// The contract of this API, if it has one.
+    pub(crate) fn contract(&self, api: &Api) -> Option<&ContractPage> {
+        let contract = api.contract.as_ref()?;
+        Some(self.contract.get_or_init(|| ContractPage::new(contract)))
+    }
 }
 
 impl Plane {
@@ -104,6 +149,8 @@ impl Plane {
                 hosts: api.upstream.targets.iter().map(authority).collect(),
                 subscribers: FxHashMap::default(),
                 slot,
+                contract: OnceLock::new(),
+                routes: api.operations.iter().map(|operation| template(api, operation)).collect(),
             });
         }
         for (index, application) in snapshot.applications.iter().enumerate() {
@@ -135,6 +182,22 @@ impl Plane {
             .map(|(api, cluster, _)| ((api.name.as_str(), api.version), &**cluster))
             .collect()
     }
+}
+
+fn template(api: &Api, operation: &Operation) -> String {
+    let mut text = api.base_path.clone();
+    for segment in &operation.path.0 {
+        text.push('/');
+        match segment {
+            PathSegment::Literal(literal) => text.push_str(literal),
+            PathSegment::Parameter { prefix, suffix } => {
+                text.push_str(prefix);
+                text.push_str("{}");
+                text.push_str(suffix);
+            }
+        }
+    }
+    text
 }
 
 fn rates(snapshot: &Snapshot) -> Vec<(LimiterKey, Rate)> {

@@ -42,7 +42,7 @@ impl Ctx<'_> {
                 slot: plane.slot,
             }),
             operation: operation.map(|operation| operation.name.as_str()),
-            route: None,
+            route: api.and_then(|(_, plane)| plane.routes.get(self.operation?).map(String::as_str)),
             application: self
                 .application
                 .map(|application| snapshot.applications[application].name.as_str()),

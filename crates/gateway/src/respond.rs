@@ -5,7 +5,6 @@
 
 use std::{borrow::Cow, fmt::Write as _, future::poll_fn, time::Duration};
 
-use pasarela_contract::{openapi, wsdl};
 use pasarela_model::{Code, Side};
 use pasarela_net::{
     conn::Pace,
@@ -80,6 +79,9 @@ pub(crate) async fn refuse<D: Downstream>(
         down.abort();
         return;
     }
+    if is_in_doubt(refusal.code) {
+        down.end_after();
+    }
     let soap = spoken_soap(head, ctx.soap);
     let (status, media, body) = match soap {
         None => (refusal.code.status(), "application/problem+json", problem(&refusal, ctx)),
@@ -104,6 +106,19 @@ pub(crate) async fn refuse<D: Downstream>(
     }
 }
 
+/// Whether a message can be read in two ways, so that what follows it cannot be trusted either (P2).
+fn is_in_doubt(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Malformed
+            | Code::AmbiguousFraming
+            | Code::AmbiguousPath
+            | Code::HostInvalid
+            | Code::ProtectedHeader
+            | Code::UpgradeRefused
+    )
+}
+
 /// Answers with an API's contract.
 pub(crate) async fn contract<D: Downstream>(
     worker: &Worker,
@@ -113,18 +128,13 @@ pub(crate) async fn contract<D: Downstream>(
     plane: &Plane,
     api: usize,
 ) -> Result<(), Refusal> {
-    let api = &plane.snapshot.apis[api];
-    let Some(contract) = &api.contract else { return Err(Refusal::no_api()) };
+    let (runtime, api) = (&plane.apis[api], &plane.snapshot.apis[api]);
+    let Some(page) = runtime.contract(api) else { return Err(Refusal::no_api()) };
     let scheme = if ctx.origin.tls { "https" } else { "http" };
+    // Routing has made sure that the host is a host: nothing in it could break the document.
     let authority = head.get(Name::Host).map(String::from_utf8_lossy).unwrap_or_default();
-    let base = format!("{scheme}://{authority}{}", api.base_path);
-    let (media, document) = match contract.wsdl {
-        true => (
-            "text/xml; charset=utf-8",
-            wsdl::with_address(&contract.document, &format!("{base}/soap")),
-        ),
-        false => ("application/json", openapi::with_server(&contract.document, &base)),
-    };
+    let document = page.at(&format!("{scheme}://{authority}{}", api.base_path));
+    let media = page.media;
     let fields = |put: &mut dyn Put| put.put(b"Content-Type", media.as_bytes());
     let sent = answer(worker, down, head, ctx, 200, fields, document.as_bytes()).await;
     sent.map_err(|_| Refusal::gone())

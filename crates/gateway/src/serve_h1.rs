@@ -38,6 +38,7 @@ pub(crate) async fn serve(
     gauge: &mut ConnectionGauge,
 ) {
     let mut down = Http1Down {
+        worker: Rc::clone(worker),
         conn: Some(conn),
         decoder: Decoder::Done,
         framing: Framing::None,
@@ -48,7 +49,6 @@ pub(crate) async fn serve(
         answered: false,
         whole: false,
         aborted: false,
-        draining: false,
         stall: Duration::from_secs(30),
     };
     let mut parser = RequestParser::default();
@@ -217,6 +217,7 @@ fn ambiguous(fault: FramingError) -> Refusal {
 
 /// The caller's side of the exchange under way.
 struct Http1Down {
+    worker: Rc<Worker>,
     /// `None` once it became something else.
     conn: Option<Conn>,
     decoder: Decoder,
@@ -233,7 +234,6 @@ struct Http1Down {
     /// The answer was given to its end.
     whole: bool,
     aborted: bool,
-    draining: bool,
     stall: Duration,
 }
 
@@ -243,7 +243,6 @@ impl Http1Down {
         (self.answered, self.whole, self.aborted) = (false, false, false);
         self.version = head.version;
         self.head_only = head.method() == "HEAD";
-        self.draining = worker.phase() != Phase::Serving;
         self.stall = worker.plane().snapshot.limits.write_stall;
         let mut wants_close = head.version == Version::Http10;
         for (id, _, value) in head.fields() {
@@ -378,7 +377,7 @@ impl Downstream for Http1Down {
                 sink,
                 version: self.version,
                 head_only: self.head_only,
-                draining: self.draining,
+                worker: &self.worker,
                 expecting: &mut self.expecting,
                 close: &mut self.close,
                 answered: &mut self.answered,
@@ -399,6 +398,10 @@ impl Downstream for Http1Down {
             conn.writer.discard();
             let _ = socket_reset(conn);
         }
+    }
+
+    fn end_after(&mut self) {
+        self.close = true;
     }
 
     fn into_tunnel(&mut self) -> Option<Conn> {
@@ -443,7 +446,7 @@ struct Http1Answer<'a> {
     sink: Http1Sink<'a>,
     version: Version,
     head_only: bool,
-    draining: bool,
+    worker: &'a Worker,
     expecting: &'a mut bool,
     close: &'a mut bool,
     answered: &'a mut bool,
@@ -489,7 +492,8 @@ impl Answer for Http1Answer<'_> {
         fields: &mut dyn FnMut(&mut dyn Put),
     ) -> Result<(), TransferError> {
         *self.answered = true;
-        *self.close |= self.draining || *self.expecting;
+        // Asked now and not when the request began: the process may have begun to drain since.
+        *self.close |= self.worker.phase() != Phase::Serving || *self.expecting;
         if self.version == Version::Http10 && length == Length::Unknown {
             *self.close = true;
         }
@@ -523,6 +527,10 @@ impl Answer for Http1Answer<'_> {
         out.extend_from_slice(b"\r\n");
         self.sink.set_chunked(chunked);
         Ok(())
+    }
+
+    fn close_after(&mut self) {
+        *self.close = true;
     }
 
     fn interim(&mut self, status: u16, fields: &mut dyn FnMut(&mut dyn Put)) {

@@ -16,7 +16,7 @@ use pasarela_net::{
     conn::{Conn, Pace},
     h2guard::{FrameLimits, Guarded},
     h2io::{H2Sink, H2Source},
-    http1::{Fields, Framing, Head, Version},
+    http1::{Fields, Framing, Head, Version, is_token},
     stream::{Rewound, Stream},
     timer::{Deadline, Wait},
     transfer::{Piece, Sink, Source, TransferError},
@@ -38,6 +38,9 @@ const HPACK_TABLE: u32 = 4 << 10;
 /// L19.
 const PENDING_RESETS: usize = 20;
 const LOCAL_ERRORS: usize = 1024;
+/// L17: bytes of one stream's answer that wait in the engine. What a client asks for and does not
+/// read is held this often, once a stream.
+const SEND_BUFFER: usize = 32 << 10;
 /// What a connection that is being shut out is given to take the GOAWAY.
 const SHUT_OUT: Duration = Duration::from_secs(1);
 
@@ -58,7 +61,7 @@ pub(crate) async fn serve(worker: &Rc<Worker>, stream: Stream, ahead: Vec<u8>, o
         .header_table_size(HPACK_TABLE)
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_local_error_reset_streams(Some(LOCAL_ERRORS))
-        .max_send_buffer_size(128 << 10)
+        .max_send_buffer_size(SEND_BUFFER)
         .handshake::<_, Bytes>(io);
     let Ok(Ok(mut connection)) = tokio::time::timeout(limits.header_time, handshake).await else {
         return;
@@ -175,10 +178,9 @@ async fn exchange(
             ctx.record(worker, &head);
         }
     }
-    if !down.source.is_done() {
-        // RFC 9113 §8.1: the answer is whole, the rest of the request is not wanted.
-        down.respond.send_reset(Reason::NO_ERROR);
-    }
+    // RFC 9113 §8.1: where the answer is whole and the rest of the request is not wanted, the engine
+    // resets the stream with NO_ERROR when it is dropped here. Doing it ourselves would throw away
+    // what of the answer has not left yet.
 }
 
 /// Brings a request into the form that every step reads, and refuses what HTTP/1.1 would refuse.
@@ -193,12 +195,19 @@ fn translate(
     if let Some(authority) = authority {
         head.push(b"host", authority);
     }
+    if authority.is_some() && !matches!(parts.uri.scheme_str(), Some("http" | "https")) {
+        return Err(Refusal::new(Code::Malformed, "the scheme is neither http nor https"));
+    }
     if target.len() > limits.request_line_bytes as usize {
         return Err(Refusal::new(Code::RequestLineTooLong, "the path is too long"));
     }
     let (mut cookie, mut count, mut bytes) = (Vec::new(), 0usize, 0usize);
     for (name, value) in &parts.headers {
         let value = value.as_bytes();
+        if value.trim_ascii().len() != value.len() {
+            // RFC 9113 §8.2.1; HTTP/1.1 would lose it.
+            return Err(Refusal::new(Code::Malformed, "a field value begins or ends with a space"));
+        }
         count += 1;
         bytes += name.as_str().len() + value.len() + 4;
         if name == http::header::COOKIE {
@@ -214,7 +223,8 @@ fn translate(
             if authority.is_some_and(|authority| authority.eq_ignore_ascii_case(value)) {
                 continue;
             }
-        } else if name.as_str().contains('_') {
+        } else if !is_token(name.as_str().as_bytes()) || name.as_str().contains('_') {
+            // The engine lets pass what no HTTP/1.1 server would (a quotation mark).
             return Err(Refusal::new(Code::Malformed, "a field name is malformed"));
         }
         head.push(name.as_str().as_bytes(), value);

@@ -10,6 +10,7 @@ use std::{
 };
 
 use pasarela_net::{
+    http1::{Head, ResponseParser},
     listen::{Acceptor, ConnectionTable},
     pool::Pool,
     timer,
@@ -86,6 +87,13 @@ impl WorkerPlane {
     }
 }
 
+/// What reading an answer's head takes; kept from one exchange to the next.
+#[derive(Debug, Default)]
+pub(crate) struct AnswerSpace {
+    pub(crate) parser: ResponseParser,
+    pub(crate) head: Head,
+}
+
 /// One worker.
 #[derive(Debug)]
 pub(crate) struct Worker {
@@ -97,6 +105,7 @@ pub(crate) struct Worker {
     random: Cell<u64>,
     date: RefCell<[u8; DATE_BYTES]>,
     small: RefCell<Vec<Vec<u8>>>,
+    answers: RefCell<Vec<Box<AnswerSpace>>>,
     open: Cell<usize>,
     closed: Notify,
 }
@@ -145,6 +154,21 @@ impl Worker {
         }
     }
 
+    /// Room to read an upstream's answer in.
+    pub(crate) fn take_answer(&self) -> Box<AnswerSpace> {
+        self.answers.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes it back, whatever state it was left in.
+    pub(crate) fn give_answer(&self, mut space: Box<AnswerSpace>) {
+        let mut answers = self.answers.borrow_mut();
+        if answers.len() < 64 {
+            space.parser.reset();
+            space.head.clear();
+            answers.push(space);
+        }
+    }
+
     /// Counts a connection for as long as the guard lives.
     pub(crate) fn opened(self: &Rc<Self>) -> Open {
         self.open.set(self.open.get() + 1);
@@ -187,6 +211,7 @@ pub async fn run(
         random: Cell::new(seed(index)),
         date: RefCell::new([b' '; DATE_BYTES]),
         small: RefCell::default(),
+        answers: RefCell::default(),
         open: Cell::new(0),
         closed: Notify::new(),
         shared,

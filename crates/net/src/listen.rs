@@ -391,13 +391,18 @@ impl ConnectionTable {
     }
 }
 
+/// Descriptors that callers' connections leave alone, at least.
+const DESCRIPTORS_KEPT: u64 = 96;
+
 fn total_limit(limits: &Limits) -> u32 {
     if limits.connections > 0 {
         return limits.connections;
     }
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(DESCRIPTORS_UNSTATED);
-    // The rest is for files, the console and the store.
-    u32::try_from(descriptors.min(DESCRIPTORS_UNSTATED) * 9 / 10).unwrap_or(u32::MAX)
+    let descriptors = descriptors.min(DESCRIPTORS_UNSTATED);
+    // The rest is for files, the console and the store; where a tenth is little, a fixed number.
+    let most = (descriptors * 9 / 10).min(descriptors.saturating_sub(DESCRIPTORS_KEPT));
+    u32::try_from(most.max(1)).unwrap_or(u32::MAX)
 }
 
 /// A place in the [`ConnectionTable`], given back on drop.

@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod config;
 pub mod console;
+pub mod demo;
 pub mod logging;
 pub mod otlp;
 pub mod serve;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use pasarela::{
     commands::{check, explain},
-    serve,
+    demo, serve,
 };
 
 /// Pasarela, the API platform in one binary.
@@ -19,6 +19,7 @@ struct Cli {
 #[derive(clap::Subcommand)]
 enum Command {
     Serve(serve::Args),
+    Demo(demo::Args),
     Check(check::Args),
     Explain(explain::Args),
 }
@@ -26,6 +27,7 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
     }

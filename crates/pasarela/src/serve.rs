@@ -422,12 +422,14 @@ impl Running {
                 .inspect_err(|error| tracing::warn!(%error, "no upgrade will be possible"))
                 .ok()
         };
+        // Watched before anybody is told that we serve: from then on a change may come.
+        let files = FileWatch::new(self.files.clone());
         tracing::info!(generation = self.generation.load(Ordering::Relaxed), "serving");
         let runtime = std::mem::replace(
             &mut self.runtime,
             Builder::new_current_thread().build_local(LocalOptions::default())?,
         );
-        let end = runtime.block_on(self.watch(offer))?;
+        let end = runtime.block_on(self.watch(offer, files))?;
         self.sockets.clear();
         self.draining.store(true, Ordering::Release);
         match end {
@@ -468,11 +470,10 @@ impl Running {
     }
 
     /// Reloads when told to, and waits for the end.
-    async fn watch(&mut self, offer: Option<Offer>) -> anyhow::Result<End> {
+    async fn watch(&mut self, offer: Option<Offer>, mut files: FileWatch) -> anyhow::Result<End> {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut files = FileWatch::new(self.files.clone());
         loop {
             tokio::select! {
                 _ = terminate.recv() => return Ok(End::Signal),

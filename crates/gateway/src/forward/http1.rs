@@ -1,16 +1,14 @@
 //! One try over HTTP/1.1: lend or open a connection, send, await the answer, stream it back.
 
-use std::{future::poll_fn, io, task::Poll};
+use std::{future::poll_fn, task::Poll};
 
 use pasarela_model::Code;
 use pasarela_net::{
     conn::{Conn, Http1Sink, Http1Source, Pace},
-    http1::{
-        Framing, Head, HeadLimits, Name, ResponseParser, Version, put_number, response_framing,
-    },
+    http1::{Framing, Head, HeadLimits, Name, Version, put_number, response_framing},
     pool,
     stream::Stream,
-    timer::Deadline,
+    timer::{Deadline, Wait},
     transfer::{Failed, Transfer},
 };
 
@@ -21,6 +19,7 @@ use crate::{
     downstream::{Answer, Body, Downstream},
     mediate::tokens,
     respond::Refusal,
+    worker::AnswerSpace,
 };
 
 /// Makes one try.
@@ -34,12 +33,17 @@ pub(super) async fn attempt<'h, D: Downstream>(
     let reused = kept.is_some();
     let mut conn = match kept {
         Some(conn) => conn,
-        None => Conn::new(open(destination).await?),
+        None => {
+            let stream = open(destination).await?;
+            call.worker.observer.metrics.upstream_connected();
+            Conn::new(stream)
+        }
     };
-    let chunked = call.order.framing == Framing::Chunked;
     put_request(call, destination, conn.writer.buffer(), ctx);
-    let mut answer_head = Head::default();
-    match exchange(call, &mut conn, chunked, reused, down, &mut answer_head, ctx).await? {
+    let mut space = call.worker.take_answer();
+    let ended = exchange(call, destination, &mut conn, reused, down, &mut space, ctx).await;
+    call.worker.give_answer(space);
+    match ended? {
         Ended::Reusable => {
             let mut pool = call.worker.pool.borrow_mut();
             pool.give(destination.address, destination.connector, conn);
@@ -48,7 +52,7 @@ pub(super) async fn attempt<'h, D: Downstream>(
         Ended::Switched => {
             if let Some(caller) = down.into_tunnel() {
                 // Boxed: tunnels are few and live long.
-                Box::pin(tunnel::run(caller, conn, ctx)).await;
+                Box::pin(tunnel::run(caller, conn, call.limits.write_stall, ctx)).await;
             }
         }
     }
@@ -110,13 +114,14 @@ enum Ended {
 
 async fn exchange<'h, D: Downstream>(
     call: &Call<'_, '_>,
+    destination: &Destination<'_>,
     conn: &mut Conn,
-    chunked: bool,
     reused: bool,
     down: &mut D,
-    answer_head: &mut Head,
+    space: &mut AnswerSpace,
     ctx: &mut Ctx<'h>,
 ) -> Result<Ended, Stop> {
+    let AnswerSpace { parser, head: answer_head } = space;
     let timeouts = call.api.upstream.timeouts;
     let limits = HeadLimits {
         line: call.limits.upstream_header_bytes as usize,
@@ -129,8 +134,14 @@ async fn exchange<'h, D: Downstream>(
         deadline
     });
     let (mut up_read, up_write) = conn.halves();
+    let chunked = call.order.framing == Framing::Chunked;
     let mut up_sink = Http1Sink::new(up_write, chunked, timeouts.idle);
     let (mut source, mut answer) = down.halves(call.order.pace);
+    if call.order.upgrade.is_some() {
+        // T3: what the caller sends from here on may be meant for a tunnel; should there be none,
+        // it is not to be read as requests.
+        answer.close_after();
+    }
     if call.order.expects {
         // T4: the decision has been made, so the caller may send; the server is not asked again.
         answer.interim(100, &mut |_| {});
@@ -139,7 +150,9 @@ async fn exchange<'h, D: Downstream>(
     }
     let mut request = Transfer::default();
     let (mut sending, mut write_failed, mut interims) = (true, false, 0);
-    let mut parser = ResponseParser::default();
+    // From the request's last byte to the whole head of the final answer, however many interim
+    // answers or single bytes come in between.
+    let mut first_byte = Wait::default();
     loop {
         let mut received = !up_read.reader.bytes().is_empty();
         let failed = |failure, moved: u64, code, detail: &'static str| {
@@ -189,14 +202,13 @@ async fn exchange<'h, D: Downstream>(
                         }
                     }
                 }
-                let filled = match sending {
-                    true => up_read.poll_fill(cx),
-                    false => up_read.poll_fill_within(cx, timeouts.first_byte),
-                };
-                match filled {
+                match up_read.poll_fill(cx) {
                     Poll::Ready(Ok(true)) => received = true,
-                    Poll::Pending => break,
-                    Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                    Poll::Pending if sending => break,
+                    Poll::Pending => {
+                        if first_byte.poll(cx, timeouts.first_byte).is_pending() {
+                            break;
+                        }
                         return Poll::Ready(Err(failed(
                             Failure::Timeout,
                             request.moved,
@@ -239,6 +251,7 @@ async fn exchange<'h, D: Downstream>(
                 let agreed = call.order.upgrade.is_some_and(|wanted| {
                     let got = answer_head.get(Name::Upgrade);
                     got.is_some_and(|got| got.eq_ignore_ascii_case(wanted))
+                        && answer_head.count(Name::Upgrade) == 1
                 });
                 if !agreed {
                     return invalid("the service switched protocols unasked");
@@ -279,6 +292,7 @@ async fn exchange<'h, D: Downstream>(
         });
     };
     note_status(ctx, answer_head.status());
+    destination.answered(call, answer_head.status());
     let closing = answer_head.version != Version::Http11
         || framing == Framing::UntilClose
         || answer_head

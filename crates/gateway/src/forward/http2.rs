@@ -48,7 +48,7 @@ pub(super) async fn attempt<'h, D: Downstream>(
     let client = ready(call, destination).await?;
     let empty = call.order.framing.is_empty();
     let request = request(call, destination, ctx)?;
-    exchange(call, client, request, empty, down, ctx).await
+    exchange(call, destination, client, request, empty, down, ctx).await
 }
 
 /// The shared connection, opened if there is none, with room for one more stream.
@@ -72,6 +72,7 @@ async fn ready(call: &Call<'_, '_>, destination: &Destination<'_>) -> Result<H2C
             tracing::debug!(address = %destination.address, error = %crate::chain(&error), "connecting failed");
             never(unreachable(&error))
         })?;
+    call.worker.observer.metrics.upstream_connected();
     call.worker.pool.borrow_mut().share_h2(
         destination.address,
         destination.connector,
@@ -115,6 +116,7 @@ fn request(
 
 async fn exchange<'h, D: Downstream>(
     call: &Call<'_, '_>,
+    destination: &Destination<'_>,
     mut client: H2Client,
     request: Request<()>,
     empty: bool,
@@ -191,6 +193,7 @@ async fn exchange<'h, D: Downstream>(
     if let Some(upstream) = &mut ctx.upstream {
         upstream.status = head.status();
     }
+    destination.answered(call, head.status());
     let framing = match head.get(pasarela_net::http1::Name::ContentLength) {
         _ if body.is_end_stream() => Framing::None,
         Some(value) => match super::decimal(value) {

@@ -12,19 +12,18 @@ use crate::ctx::Ctx;
 
 /// A tunnel on which nothing moves for this long is given up.
 const IDLE: Duration = Duration::from_secs(3600);
-/// One on which the other side takes nothing for this long.
-const STALL: Duration = Duration::from_secs(30);
 
-/// Carries bytes between caller and server. What either had sent ahead goes first.
-pub(super) async fn run(mut caller: Conn, mut server: Conn, ctx: &mut Ctx<'_>) {
+/// Carries bytes between caller and server. What either had sent ahead goes first. One side that
+/// takes nothing for `stall` ends it (L10).
+pub(super) async fn run(mut caller: Conn, mut server: Conn, stall: Duration, ctx: &mut Ctx<'_>) {
     let pace = Pace { idle: IDLE, rate: 0, grace: IDLE, most: u64::MAX };
     let (mut from_caller, mut from_server) = (Decoder::UntilClose, Decoder::UntilClose);
     let (caller_read, caller_write) = caller.halves();
     let (server_read, server_write) = server.halves();
     let mut caller_source = Http1Source::new(caller_read, &mut from_caller, pace);
     let mut server_source = Http1Source::new(server_read, &mut from_server, pace);
-    let mut caller_sink = Http1Sink::new(caller_write, false, STALL);
-    let mut server_sink = Http1Sink::new(server_write, false, STALL);
+    let mut caller_sink = Http1Sink::new(caller_write, false, stall);
+    let mut server_sink = Http1Sink::new(server_write, false, stall);
     let (mut up, mut down) = (Transfer::default(), Transfer::default());
     let (mut up_open, mut down_open) = (true, true);
     let ended: Result<(), Failed> = poll_fn(|cx| {

@@ -89,7 +89,8 @@ pub struct Fact<'a> {
     pub api: Option<FactApi<'a>>,
     /// The operation, where the contract names one.
     pub operation: Option<&'a str>,
-    /// The operation's path template below the API's base, `/orders/{id}`; a span's `http.route`.
+    /// The operation's path template behind the API's base, `/rates/v2/quotes/{id}`; a span's
+    /// `http.route`, so it must not hold what a caller sent.
     pub route: Option<&'a str>,
     /// The calling application, once it was identified.
     pub application: Option<&'a str>,
@@ -276,7 +277,7 @@ pub(crate) mod tests {
             path: b"/rates/v2/quotes/7",
             api: Some(FactApi { name: "rates", version: 2, slot: Slot::NONE }),
             operation: Some("getQuote"),
-            route: Some("/quotes/{id}"),
+            route: Some("/rates/v2/quotes/{id}"),
             application: Some("acme-tracker"),
             plan: Some("pro"),
             status: 200,

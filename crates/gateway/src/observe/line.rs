@@ -233,6 +233,8 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
     use serde_json::Value;
 
@@ -270,6 +272,24 @@ mod tests {
              \"upstream_us\":1400,\"retries\":1,\
              \"trace_id\":\"0af7651916cd43dd8448eb211c80319c\",\"aborted\":true}\n"
         );
+    }
+
+    #[test]
+    fn the_page_about_the_log_shows_this_line_and_explains_each_key() {
+        let page = include_str!("../../../../docs/reference/access-log.md");
+        let trace = Trace::parse(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        let shown = line(&Fact { trace, retries: 1, aborted: true, ..full() });
+        assert!(page.contains(&shown), "{shown}");
+        let refused = parsed(&Fact { problem: Some(pasarela_model::Code::Internal), ..full() });
+        let whole: Value = serde_json::from_str(&shown).unwrap();
+        let keys = whole.as_object().unwrap().keys().chain(refused.as_object().unwrap().keys());
+        let written: BTreeSet<_> = keys.map(String::as_str).collect();
+        let rows = page.lines().filter(|line| line.starts_with("| `"));
+        let explained: BTreeSet<_> = rows
+            .filter_map(|row| row.split('|').nth(1))
+            .flat_map(|cell| cell.split(',').map(|key| key.trim().trim_matches('`')))
+            .collect();
+        assert_eq!(written, explained);
     }
 
     #[test]

@@ -331,6 +331,12 @@ pub struct ResponseParser {
 }
 
 impl ResponseParser {
+    /// Forgets what was seen; memory is kept.
+    pub fn reset(&mut self) {
+        self.lines = Lines::default();
+        self.fields.clear();
+    }
+
     /// As [`RequestParser::advance`].
     ///
     /// # Errors

@@ -46,7 +46,7 @@ pub(crate) const PATH: Shape = Shape {
 };
 pub(crate) const HEADER_NAME: Shape = Shape {
     code: Code::Header,
-    noun: "the name of a header field that can be matched",
+    noun: "a header field to match",
     cure: "Write letters, digits and `-`, such as Accept-Version.",
 };
 pub(crate) const HEADER_VALUE: Shape = Shape {

@@ -13,7 +13,7 @@ use super::{
     fault::Code,
     names::{Item, Section},
     pem,
-    process::long,
+    process::{hide_password, long},
     tree::{Kind, Node},
     units,
     walk::{Fields, Walk, start_of},
@@ -409,11 +409,7 @@ fn target(walk: &Walk<'_>, node: &Node) -> Option<UpstreamTarget> {
         (Some(node), Some(1))
     };
     let node = url?;
-    let mut text = walk.text(node, "an upstream")?;
-    if text.value.contains('@') {
-        walk.hide(node.span);
-        text.shown = "This value".into();
-    }
+    let text = hide_password(walk, node, walk.text(node, "an upstream")?);
     let url = walk.parse_text(&text, &address::UPSTREAM_URL, |text| {
         let url = address::url(text, &["http", "https"])?;
         if url.user.is_some() || url.password.is_some() {

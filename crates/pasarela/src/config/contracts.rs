@@ -6,7 +6,7 @@ use super::{
     fault::{Code, Excerpt, Fault, Severity, Span},
     source::Source,
     tree::Node,
-    walk::Walk,
+    walk::{Walk, capital},
 };
 
 /// Bytes of a contract file.
@@ -30,13 +30,19 @@ pub(crate) fn read(walk: &Walk<'_>, node: &Node) -> Option<Contract> {
                     file: path.clone(),
                     span: Span::point(fault.line, fault.column),
                     excerpt: excerpt(&source, &fault),
-                    message: fault.message,
-                    cure: fault.cure,
+                    message: sentence(&fault.message),
+                    cure: sentence(&fault.cure),
                 });
             }
             None
         }
     }
+}
+
+/// The contract room words its faults as parts of a sentence.
+fn sentence(text: &str) -> String {
+    let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    capital(text) + stop
 }
 
 fn excerpt(source: &Source, fault: &ContractFault) -> Option<Excerpt> {

@@ -111,15 +111,15 @@ pub fn read(
     generation: u64,
 ) -> Result<Loaded, Faults> {
     let walk = Walk::new(path, environment);
-    let text = match text_of(&walk, bytes) {
-        Some(text) => text,
-        None => return Err(walk.finish(&Source::new(String::new()), false)),
+    let Some(text) = text_of(&walk, bytes) else {
+        return Err(walk.finish(&Source::new(String::new()), false));
     };
     let source = Source::new(text);
     let reading = tree::read(source.text());
     for (code, span, message, cure) in reading.remarks {
         walk.fault(code, span, message, cure);
     }
+    reading.dropped.iter().for_each(|entry| walk.hide_sensitive(&entry.key, &entry.value));
     let Some(root) = reading.root else {
         return Err(walk.finish(&source, false));
     };

@@ -292,6 +292,9 @@ fn key_digest(walk: &Walk<'_>, node: &Node) -> Option<KeyDigest> {
     };
     let fields = walk.fields(node, "a key", &["sha256", "file", "env"])?;
     if entries.len() != 1 {
+        if let Some(digest) = fields.get("sha256") {
+            walk.hide_all(digest);
+        }
         let message = "A key is given in one way: sha256, file or env.";
         walk.fault(Code::ApiKey, start_of(node), message, CURE);
         return None;
@@ -304,12 +307,6 @@ fn key_digest(walk: &Walk<'_>, node: &Node) -> Option<KeyDigest> {
         (text.span, bytes)
     } else {
         let node = fields.get("env")?;
-        if let Kind::Scalar(name) = &node.kind
-            && !name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-        {
-            // Somebody may have put the key itself here.
-            walk.hide(node.span);
-        }
         (node.span, walk.variable(node, "`env`")?.into_bytes())
     };
     let key = pasarela_model::Secret::new(key);
@@ -375,11 +372,18 @@ fn key_fault(key: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// An application without an organisation pays for itself.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Payer {
+    Organisation(usize),
+    Application(usize),
+}
+
 /// Who pays for what: one customer is billed in one currency (monetisation reference §1).
 #[derive(Default)]
 struct Bills {
-    /// By organisation, or by application where it has none.
-    currency: HashMap<(Option<usize>, Option<usize>), (&'static str, u32)>,
+    /// The currency each pays in, and the line that first said so.
+    currency: HashMap<Payer, (&'static str, u32)>,
 }
 
 impl Bills {
@@ -392,8 +396,8 @@ impl Bills {
         offer: &Offer<'_, '_>,
     ) {
         let payer = match application.organisation {
-            Some(organisation) => (Some(organisation), None),
-            None => (None, Some(index)),
+            Some(organisation) => Payer::Organisation(organisation),
+            None => Payer::Application(index),
         };
         let span: Span = item.fields.key_span("subscriptions");
         for subscription in &application.subscriptions {
@@ -402,7 +406,10 @@ impl Bills {
             let code = price.currency.code;
             let (first, line) = *self.currency.entry(payer).or_insert((code, span.line));
             if first != code {
-                let whose = if payer.0.is_some() { "organisation" } else { "application" };
+                let whose = match payer {
+                    Payer::Organisation(_) => "organisation",
+                    Payer::Application(_) => "application",
+                };
                 let at = if line == span.line { "here".into() } else { format!("in line {line}") };
                 walk.fault(
                     Code::CurrencyMix,

@@ -164,10 +164,14 @@ const AMOUNT: Shape = Shape {
     noun: "an amount of money",
     cure: "Write digits and a decimal point in quotes, without the currency: \"29.00\".",
 };
+const FEE: Shape = Shape {
+    cure: "Write as many decimals as the currency has, in quotes: \"29.00\" for EUR, \"2_900\" for JPY.",
+    ..AMOUNT
+};
 
 /// An amount that is asked for as it is, so it can have no more decimals than its coins.
 fn fee(walk: &Walk<'_>, node: &Node, what: &str, currency: Option<Currency>) -> Option<Amount> {
-    walk.parse(node, what, &AMOUNT, |text| {
+    walk.parse(node, what, &FEE, |text| {
         let decimals = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
         let amount = amount(text)?;
         match currency {

@@ -86,10 +86,11 @@ fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
 fn tls(walk: &Walk<'_>, root: &Fields<'_>, listening: bool) -> Option<Tls> {
     let Some(node) = root.get("tls") else {
         if listening {
-            let listen = root.get("listen").map_or(root.span, super::walk::start_of);
+            let listen = root.get("listen").and_then(|node| walk.entries(node, "`listen`"));
+            let key = listen.and_then(|keys| keys.iter().find(|entry| entry.key == "tls"));
             walk.fault(
                 Code::TlsIncomplete,
-                listen,
+                key.map_or(root.span, |entry| entry.key_span),
                 "`listen` has a `tls` address, but there is no certificate to show there.",
                 "Add `tls: { certificates: [{ cert: site.pem, key: site.key }] }`.",
             );
@@ -197,11 +198,19 @@ fn shared_limits(walk: &Walk<'_>, node: &Node) -> Option<address::Url> {
     Some(url)
 }
 
-/// A URL that may carry a password is not shown where it has an `@`.
-fn hide_password(walk: &Walk<'_>, node: &Node, mut text: super::walk::Text) -> super::walk::Text {
-    if text.value.contains('@') {
-        walk.hide(node.span);
-        text.shown = "This value".into();
+/// A URL that may carry a password is not told, and its line not shown. A user's plain name is
+/// left out of lines anyhow.
+pub(crate) fn hide_password(
+    walk: &Walk<'_>,
+    node: &Node,
+    mut text: super::walk::Text,
+) -> super::walk::Text {
+    if let Some((before, _)) = text.value.rsplit_once('@') {
+        let user = before.rsplit_once("//").map_or(before, |(_, user)| user);
+        if !user.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
+            walk.hide(node.span);
+        }
+        text.keep_secret();
     }
     text
 }

@@ -28,6 +28,13 @@ const SENSITIVE: [&str; 12] = [
     "otlp",
 ];
 
+/// Whether a key sounds as if its value were nobody's business.
+pub(crate) fn sounds_secret(key: &str) -> bool {
+    const PARTS: [&str; 8] = ["key", "secret", "pass", "token", "cred", "auth", "private", "sign"];
+    let key = key.to_lowercase();
+    SENSITIVE.contains(&key.as_str()) || PARTS.iter().any(|part| key.contains(part))
+}
+
 /// A text by lines.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -159,12 +166,12 @@ fn first_sensitive_value(line: &str) -> Option<usize> {
             continue;
         }
         // In a broken file the colon itself may be what is missing: any end of a word counts.
-        if SENSITIVE.contains(&word.as_str()) {
+        if sounds_secret(&word) {
             return Some(index);
         }
         word.clear();
     }
-    SENSITIVE.contains(&word.as_str()).then(|| line.chars().count())
+    sounds_secret(&word).then(|| line.chars().count())
 }
 
 /// Base64 or hexadecimal in bulk, as in a PEM block that was pasted into the file.
@@ -182,14 +189,21 @@ fn looks_like_key_material(line: &str) -> bool {
 /// Builds the excerpt: hides, replaces what a terminal would obey, cuts around the caret.
 fn show(line: &str, span: Span, hidden: &[(usize, usize)]) -> Excerpt {
     let characters: Vec<char> = line.chars().collect();
+    // Whoever read a quoted text may have read the blanks behind it too.
+    let without_blanks = |start: usize, end: usize| {
+        let end = end.min(characters.len());
+        let range = characters.get(start..end).unwrap_or_default();
+        let blanks = range.iter().rev().take_while(|c| c.is_whitespace()).count();
+        start..end - blanks.min(end)
+    };
+    let hidden: Vec<_> = hidden.iter().map(|(start, end)| without_blanks(*start, *end)).collect();
     // Where each character of the line went in the text that is shown.
     let mut went = Vec::with_capacity(characters.len() + 1);
     let mut shown: Vec<char> = Vec::with_capacity(characters.len());
     let mut in_hidden = false;
     let indent = characters.iter().take_while(|c| **c == ' ').count();
     for (index, c) in characters.iter().enumerate() {
-        let hide =
-            index >= indent && hidden.iter().any(|&(start, end)| (start..end).contains(&index));
+        let hide = index >= indent && hidden.iter().any(|range| range.contains(&index));
         if hide && !in_hidden {
             went.push(shown.len());
             shown.extend(HIDDEN.chars());
@@ -206,7 +220,9 @@ fn show(line: &str, span: Span, hidden: &[(usize, usize)]) -> Excerpt {
     let position = |column: usize| went.get(column).copied().unwrap_or(shown.len());
     let start = position((span.column as usize).saturating_sub(1));
     let end = if span.end_line == span.line {
-        position((span.end_column as usize).saturating_sub(1))
+        let first = (span.column as usize).saturating_sub(1);
+        let past = (span.end_column as usize).saturating_sub(1);
+        position(without_blanks(first, past).end)
     } else {
         shown.len()
     };

@@ -15,7 +15,7 @@ pub(crate) const BYTES_MAX: usize = 16 << 20;
 /// Lists and maps inside each other.
 const DEPTH_MAX: usize = 32;
 /// Scalars, lists and maps in a file.
-const NODES_MAX: usize = 2_000_000;
+const NODES_MAX: usize = 1_000_000;
 
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -47,6 +47,8 @@ pub(crate) struct Reading {
     /// The document; `None` where the text could not be followed to its end.
     pub(crate) root: Option<Node>,
     pub(crate) remarks: Vec<Remark>,
+    /// Second values of keys that are there twice: not used, but shown when that is said.
+    pub(crate) dropped: Vec<Entry>,
 }
 
 /// Reads a text to its end, or to where it stops making sense.
@@ -54,7 +56,7 @@ pub(crate) fn read(text: &str) -> Reading {
     let mut builder = Builder::default();
     let complete = builder.run(text);
     let root = if complete { builder.finish() } else { None };
-    Reading { root, remarks: builder.remarks }
+    Reading { root, remarks: builder.remarks, dropped: builder.dropped }
 }
 
 enum Frame {
@@ -69,6 +71,7 @@ struct Builder {
     documents: u32,
     nodes: usize,
     remarks: Vec<Remark>,
+    dropped: Vec<Entry>,
 }
 
 impl Builder {
@@ -168,12 +171,7 @@ impl Builder {
             return false;
         }
         if self.stack.len() >= DEPTH_MAX {
-            self.remark(
-                Code::TooLarge,
-                span,
-                &format!("More than {DEPTH_MAX} lists and groups are inside each other."),
-                "No setting needs that depth; look for brackets that are never closed.",
-            );
+            self.too_deep(span);
             return false;
         }
         self.stack.push(frame);
@@ -185,7 +183,9 @@ impl Builder {
             Some(Frame::List { span, items }) => Node { span, kind: Kind::List(items) },
             Some(Frame::Map { span, entries, .. }) => {
                 // A block map is announced where its first value stands: its first key is better.
-                let span = entries.first().map_or(span, |entry| entry.key_span.min(span));
+                let place = |span: Span| (span.line, span.column);
+                let first = entries.first().map(|entry| entry.key_span);
+                let span = first.filter(|key| place(*key) <= place(span)).unwrap_or(span);
                 Node { span, kind: Kind::Map(entries) }
             }
             None => return true,
@@ -219,11 +219,25 @@ impl Builder {
                     if matches!(node.kind, Kind::Nothing) {
                         node.span = key_span;
                     }
+                    if name == "<<" {
+                        if !matches!(node.kind, Kind::Nothing) {
+                            self.remark(
+                                Code::Feature,
+                                key_span,
+                                "This is a YAML merge key (`<<`); merge keys are not read here.",
+                                "Write the keys out in this place.",
+                            );
+                        }
+                        // An alias was remarked on where it stands.
+                        return true;
+                    }
                     let first = *seen.entry(name.clone()).or_insert(key_span.line);
-                    if entries.iter().len() + 1 == seen.len() {
-                        entries.push(Entry { key: name, key_span, value: node });
+                    let entry = Entry { key: name, key_span, value: node };
+                    if entries.len() + 1 == seen.len() {
+                        entries.push(entry);
                     } else {
-                        let shown = super::walk::shown_word(&name);
+                        let shown = super::walk::shown_word(&entry.key);
+                        self.dropped.push(entry);
                         self.remark(
                             Code::DuplicateKey,
                             key_span,
@@ -254,11 +268,15 @@ impl Builder {
 
     /// What the parser says is exact but terse; the usual reasons are added.
     fn syntax(&mut self, text: &str, span: Span, info: &str) {
-        let line = text.lines().nth(span.line.saturating_sub(1) as usize).unwrap_or_default();
+        if info.contains("recursion limit") {
+            self.too_deep(span);
+            return;
+        }
+        let (line, span) = said_line(text, span);
         let flow = line.contains(['[', '{']);
         let cure = if line.contains("${") && flow {
             "Inside [ ] and { } a `${NAME}` needs quotes: \"${NAME}\"."
-        } else if line.starts_with('\t') || line.trim_start_matches(' ').starts_with('\t') {
+        } else if line.trim_start_matches(' ').starts_with('\t') {
             "The line begins with a tab: indent with spaces."
         } else if info.contains("quoted scalar") {
             "Look for a quotation mark that is opened and never closed."
@@ -271,10 +289,37 @@ impl Builder {
         self.remark(Code::Syntax, span, &format!("This is not YAML: {info}."), cure);
     }
 
+    fn too_deep(&mut self, span: Span) {
+        self.remark(
+            Code::TooLarge,
+            span,
+            &format!("More than {DEPTH_MAX} lists and groups are inside each other."),
+            "No setting needs that depth; look for brackets that are never closed.",
+        );
+    }
+
     fn remark(&mut self, code: Code, span: Span, message: &str, cure: &str) {
         if self.remarks.len() <= super::fault::Faults::KEPT_MAX {
             self.remarks.push((code, span, message.to_owned(), cure.to_owned()));
         }
+    }
+}
+
+/// The line a syntax fault is about. The end of a file is a poor place to point at: the last line
+/// that says something is better.
+fn said_line(text: &str, span: Span) -> (&str, Span) {
+    let lines: Vec<&str> = text.lines().take(span.line as usize).collect();
+    let at = (span.line as usize).wrapping_sub(1);
+    if let Some(line) = lines.get(at).filter(|line| !line.trim().is_empty()) {
+        return (line, span);
+    }
+    let last = lines.iter().rposition(|line| !line.trim().is_empty());
+    match last.and_then(|index| lines.get(index).map(|line| (index, line))) {
+        Some((index, line)) => {
+            let column = number(line.trim_end().chars().count());
+            (line, Span::point(number(index) + 1, column.max(1)))
+        }
+        None => ("", Span::point(1, 1)),
     }
 }
 
@@ -315,8 +360,8 @@ mod tests {
         let Kind::Scalar(text) = &inner[0].value.kind else { panic!() };
         assert_eq!(text, "déjà");
         let span = inner[0].value.span;
-        assert_eq!((span.line, span.column, span.end_line, span.end_column), (2, 15, 2, 19));
-        assert_eq!(inner[1].key_span.column, 21);
+        assert_eq!((span.line, span.column, span.end_line, span.end_column), (2, 13, 2, 17));
+        assert_eq!(inner[1].key_span.column, 19);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::{
     cell::RefCell,
+    collections::HashSet,
     fmt::Write as _,
     fs::File,
     io::{self, Read as _},
@@ -15,7 +16,7 @@ use std::{
 
 use super::{
     fault::{Code, Fault, Faults, Severity, Span},
-    source::Source,
+    source::{Source, sounds_secret},
     tree::{Entry, Kind, Node},
     units,
 };
@@ -35,7 +36,29 @@ struct Found {
     dropped: usize,
     secrets: Vec<Span>,
     files: Vec<PathBuf>,
+    seen_files: HashSet<PathBuf>,
 }
+
+/// Keys that are often written in the wrong place, and where they belong.
+const HOMES: [(&[&str], &str); 5] = [
+    (&["rate", "quota", "price"], "to a plan, under `plans`"),
+    (
+        &[
+            "upstreams",
+            "contract",
+            "visibility",
+            "faces",
+            "timeouts",
+            "retries",
+            "health",
+            "balance",
+        ],
+        "to an API, under `apis`",
+    ),
+    (&["subscriptions", "keys"], "to an application, under `applications`"),
+    (&["gateway", "console", "internal", "smtp"], "under `listen`"),
+    (&["otlp", "sample", "service"], "under `traces`"),
+];
 
 /// The keys of one map, all of them known.
 pub(crate) struct Fields<'n> {
@@ -62,8 +85,21 @@ pub(crate) struct Text {
     pub(crate) span: Span,
     /// How messages call it: quoted, or by what stands in the file where it came from outside.
     pub(crate) shown: String,
-    /// Whether an environment variable is part of it.
+    /// Whether it may not be told, not even in part: it came from the environment, or is secret.
     pub(crate) outside: bool,
+}
+
+impl Text {
+    /// Takes the value out of everything that is printed.
+    pub(crate) fn keep_secret(&mut self) {
+        self.shown = "This value".into();
+        self.outside = true;
+    }
+
+    /// `: why`, unless that would quote a character of a value that may not be told.
+    fn reason(&self, why: &str) -> String {
+        if self.outside && why.contains('`') { String::new() } else { format!(": {why}") }
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -134,14 +170,14 @@ impl<'a> Walk<'a> {
 
     fn note_file(&self, path: PathBuf) {
         let mut found = self.found.borrow_mut();
-        if !found.files.contains(&path) {
+        if found.seen_files.insert(path.clone()) {
             found.files.push(path);
         }
     }
 
     /// Ends the walk: everything that was found, with lines to show, by position.
     pub(crate) fn finish(self, source: &Source, structure_known: bool) -> Faults {
-        let Found { mut faults, dropped, secrets, files } = self.found.into_inner();
+        let Found { mut faults, dropped, secrets, files, .. } = self.found.into_inner();
         for fault in &mut faults {
             let here = fault.file == self.file && fault.span.line > 0;
             if here && fault.excerpt.is_none() {
@@ -179,15 +215,51 @@ impl<'a> Walk<'a> {
     }
 
     fn unknown_key(&self, entry: &Entry, what: &str, known: &[&str]) {
-        // Nobody knows what it is, so nobody knows that it is no secret.
-        self.hide_all(&entry.value);
+        if self.found.borrow().faults.len() >= Faults::KEPT_MAX {
+            // It will only be counted: no words are looked for.
+            return self.fault(Code::UnknownKey, entry.key_span, "", "");
+        }
+        let near = nearest(&entry.key, known.iter().copied());
+        let is_word = entry.key.chars().all(|c| c.is_ascii_alphanumeric() || "_-/".contains(c));
+        let of_credential = what == "a key";
+        if !is_word || (of_credential && near.is_none()) {
+            // Where a colon is missing, what should be the value is part of the key.
+            self.hide(entry.key_span);
+            self.hide_all(&entry.value);
+            let cure = format!("Is there a colon missing? Possible are: {}.", known.join(", "));
+            let message = format!("{} has no such key.", capital(what));
+            return self.fault(Code::UnknownKey, entry.key_span, message, cure);
+        }
+        self.hide_sensitive(if of_credential { "key" } else { &entry.key }, &entry.value);
         let key = shown_word(&entry.key);
         let message = format!("{} has no key {key}.", capital(what));
-        let cure = match nearest(&entry.key, known.iter().copied()) {
-            Some(near) => format!("Did you mean `{near}`?"),
-            None => format!("Take it away, or use one of: {}.", known.join(", ")),
+        let home = HOMES.iter().find(|(keys, _)| keys.contains(&entry.key.as_str()));
+        let cure = if matches!(entry.value.kind, Kind::Nothing)
+            && entry.key.starts_with(|c: char| c.is_ascii_digit())
+        {
+            "Inside { } a comma ends the value: group digits with `_`, or use quotes.".into()
+        } else if let Some(near) = near {
+            format!("Did you mean `{near}`?")
+        } else if let Some((_, home)) = home {
+            format!("`{}` belongs {home}.", entry.key)
+        } else {
+            format!("Take it away, or use one of: {}.", known.join(", "))
         };
         self.fault(Code::UnknownKey, entry.key_span, message, cure);
+    }
+
+    /// Hides what stands under keys that sound secret, and nothing else.
+    pub(crate) fn hide_sensitive(&self, key: &str, node: &Node) {
+        if sounds_secret(key) {
+            return self.hide_all(node);
+        }
+        match &node.kind {
+            Kind::Nothing | Kind::Scalar(_) => (),
+            Kind::List(items) => items.iter().for_each(|item| self.hide_sensitive(key, item)),
+            Kind::Map(entries) => {
+                entries.iter().for_each(|entry| self.hide_sensitive(&entry.key, &entry.value));
+            }
+        }
     }
 
     /// The entries of a map with keys of the author's own choosing.
@@ -332,8 +404,11 @@ impl<'a> Walk<'a> {
 
     /// The value of the environment variable that a `{ env: NAME }` names.
     pub(crate) fn variable(&self, node: &Node, what: &str) -> Option<String> {
-        let name = self.text(node, what)?;
+        let mut name = self.text(node, what)?;
         if !is_variable_name(&name.value) {
+            // Somebody may have put the secret itself here.
+            name.keep_secret();
+            self.hide(name.span);
             self.fault(
                 Code::Expression,
                 name.span,
@@ -373,7 +448,7 @@ impl<'a> Walk<'a> {
         match read(&text.value) {
             Ok(value) => Some(value),
             Err(why) => {
-                let message = format!("{} is not {}: {why}.", text.shown, kind.noun);
+                let message = format!("{} is not {}{}.", text.shown, kind.noun, text.reason(&why));
                 self.fault(kind.code, text.span, message, kind.cure);
                 None
             }
@@ -420,7 +495,8 @@ impl<'a> Walk<'a> {
                 None
             }
             Err(why) => {
-                let message = format!("{} is not a whole number: {why}.", text.shown);
+                let why = text.reason(&why);
+                let message = format!("{} is not a whole number{why}.", text.shown);
                 self.fault(Code::WrongType, text.span, message, cure);
                 None
             }
@@ -433,7 +509,7 @@ impl<'a> Walk<'a> {
         let Some(why) = units::name_fault(&text.value) else {
             return Some(text);
         };
-        let message = format!("{} cannot be a name: {why}.", text.shown);
+        let message = format!("{} cannot be a name{}.", text.shown, text.reason(&why));
         let suggestion = units::name_from(&text.value).filter(|_| !text.outside);
         let mut cure = String::from("A name is a-z, then a-z, 0-9 and `-`, at most 63 characters");
         if let Some(name) = suggestion {

@@ -73,7 +73,11 @@ fn curl_gets_posts_and_asks_for_heads() {
             .to_lowercase();
         assert!(out.contains("content-length: 12345"), "{out}");
 
-        // A parallel batch shares connections, and over HTTP/2 streams.
+        // A parallel batch shares connections, and over HTTP/2 streams. (With prior knowledge curl 7.88
+        // sends its preface once a request.)
+        if way.contains(&"--http2-prior-knowledge".to_owned()) {
+            continue;
+        }
         let urls: Vec<_> = (0..30).map(|i| format!("{base}/big/{}", i * 1_000)).collect();
         let mut batch = curl(&way);
         batch.args([

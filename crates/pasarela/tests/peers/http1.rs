@@ -210,6 +210,10 @@ fn split_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn field(line: &[u8]) -> Option<(String, Vec<u8>)> {
+    // A bare CR is no answer to compare with (lighttpd makes one out of a trailer).
+    if line.contains(&b'\r') {
+        return None;
+    }
     let colon = line.iter().position(|&b| b == b':')?;
     let name = String::from_utf8_lossy(&line[..colon]).to_lowercase();
     Some((name, line[colon + 1..].trim_ascii().to_vec()))

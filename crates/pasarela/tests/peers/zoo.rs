@@ -70,6 +70,8 @@ fn differences(case: &Case, method: &str, direct: &Answer, through: &Answer) -> 
             .headers
             .iter()
             .filter(|(name, _)| !ours_or_hop(name) && name != "content-length")
+            // lighttpd tells this to clients of HTTP/1.1 only, and the gateway is one.
+            .filter(|(name, _)| !(name == "accept-ranges" && case.name.contains("HTTP/1.0")))
             .map(|(name, value)| format!("{name}: {}", show(value)))
             .collect();
         list.sort();
@@ -81,7 +83,11 @@ fn differences(case: &Case, method: &str, direct: &Answer, through: &Answer) -> 
     let length = |answer: &Answer| answer.header("content-length").map(show);
     let (before, after) = (length(direct), length(through));
     let bodiless = method == "HEAD" || direct.status == 304;
-    if (before.is_some() && after.is_some()) || (bodiless && before.is_some()) {
+    // What the origin tells of a request is longer for the fields that a gateway adds.
+    let told = direct.header("content-type") == Some(b"application/json");
+    if told {
+        compare("has a length", before.is_some().to_string(), after.is_some().to_string());
+    } else if (before.is_some() && after.is_some()) || (bodiless && before.is_some()) {
         compare("content-length", format!("{before:?}"), format!("{after:?}"));
     }
     match (echo(direct), echo(through)) {
@@ -107,7 +113,7 @@ fn echo(answer: &Answer) -> Option<String> {
     if answer.header("content-type") != Some(b"application/json") {
         return None;
     }
-    let mut seen: Value = serde_json::from_slice(&answer.body).ok()?;
+    let mut seen: Value = serde_json::from_str(&String::from_utf8_lossy(&answer.body)).ok()?;
     let seen_mut = seen.as_object_mut()?;
     seen_mut.remove("version");
     let headers = seen_mut.get_mut("headers")?.as_array_mut()?;
@@ -126,8 +132,11 @@ fn same_answers(kind: Kind) {
     let (mut compared, mut wrong) = (0, Vec::new());
     for case in corpus() {
         let direct = ask(server_address, &case);
-        // What the server itself does not take to its end says nothing about the gateway.
-        if direct.iter().any(Result::is_err) || direct.len() < case.methods.len() {
+        // What the server itself does not take, or not to its end, says nothing about the gateway.
+        let refused = |answer: &Answer| answer.status == 400 && !case.name.contains("400");
+        if direct.len() < case.methods.len()
+            || direct.iter().any(|answer| answer.as_ref().map_or(true, refused))
+        {
             continue;
         }
         compared += 1;

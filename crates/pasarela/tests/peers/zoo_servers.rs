@@ -269,6 +269,7 @@ server.bind = \"127.0.0.1\"
 server.port = {port}
 server.max-keep-alive-requests = 100000
 server.max-keep-alive-idle = 30
+server.http-parseopts = ( \"method-get-body\" => \"enable\" )
 server.max-request-field-size = 65000
 mimetype.assign = ( \".txt\" => \"text/plain\" )
 $HTTP[\"url\"] !~ \"^/(static|admin)/\" {{

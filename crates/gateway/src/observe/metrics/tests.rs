@@ -7,7 +7,7 @@ use std::{
 
 use pasarela_model::{Api, Snapshot};
 
-use super::*;
+use super::{render::escape_label, *};
 use crate::observe::{
     AccessTarget, Observability, Settings, TraceSettings,
     fact::{FactApi, tests::full},
