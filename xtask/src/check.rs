@@ -33,3 +33,12 @@ pub(crate) fn lints() -> Result<()> {
     ])
     .run()
 }
+
+/// `cargo doc` with every warning denied. Private items are documented too: the people who read
+/// these pages work on the code.
+pub(crate) fn documentation() -> Result<()> {
+    Cargo::new(&["doc", "--workspace", "--all-features", "--no-deps", "--quiet"])
+        .args(["--document-private-items"])
+        .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links")
+        .run()
+}

@@ -15,8 +15,6 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use command::Cargo;
-
 /// What `cargo xtask` alone prints: a line for each command.
 const COMMANDS: &[(&str, &str)] = &[
     ("check", "formatting, clippy, and the house rules (tidy)"),
@@ -56,11 +54,7 @@ fn run(words: &[String]) -> Result<ExitCode> {
         }
         ["fuzz"] => fuzz::list()?,
         ["fuzz", target] => fuzz::run(target)?,
-        ["docs"] => {
-            Cargo::new(&["doc", "--workspace", "--no-deps", "--document-private-items"])
-                .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links")
-                .run()?;
-        }
+        ["docs"] => check::documentation()?,
         other => {
             eprintln!("there is no command `{}`\n", other.join(" "));
             list();

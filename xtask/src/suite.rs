@@ -40,7 +40,7 @@ pub(crate) fn everything() -> Result<ExitCode> {
         summary.step("doc tests", || {
             done(Cargo::new(&["test", "--workspace", "--all-features", "--doc"]).run())
         });
-        summary.step("documentation", documentation);
+        summary.step("documentation", || done(check::documentation()));
         summary.step("fuzz corpus", replay);
         summary.step("benchmark smoke", smoke);
     }
@@ -156,12 +156,6 @@ fn tests() -> Outcome {
     }
     println!("cargo-nextest is not installed; cargo test runs the same tests, a file at a time");
     done(Cargo::new(&["test", "--all-targets", "--no-fail-fast"]).args(arguments).run())
-}
-
-fn documentation() -> Outcome {
-    let command = Cargo::new(&["doc", "--workspace", "--all-features", "--no-deps", "--quiet"])
-        .env("RUSTDOCFLAGS", "-D warnings");
-    done(command.run())
 }
 
 fn replay() -> Outcome {
