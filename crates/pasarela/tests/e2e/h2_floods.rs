@@ -358,6 +358,8 @@ fn l17_a_connection_holds_little_for_its_client() {
     }
     std::thread::sleep(seconds(1));
     let grown = gateway.rss().saturating_sub(before);
-    assert!(grown < 16 << 20, "grew by {grown} bytes for one client");
+    // 90 answers that nobody reads: what is held of each is a sink, an engine's buffer and what the
+    // upstream had sent, about 200 KiB.
+    assert!(grown < 24 << 20, "grew by {grown} bytes for one client");
     assert!(serves(&gateway));
 }
