@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use h2::{Reason, RecvStream, server::SendResponse};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use pasarela_model::{Code, Limits};
 use pasarela_net::{
     conn::{Conn, Pace},
@@ -77,10 +77,11 @@ pub(crate) async fn serve(worker: &Rc<Worker>, stream: Stream, ahead: Vec<u8>, o
                     let guard = Active::new(&active);
                     let (worker, origin) = (Rc::clone(worker), Rc::clone(&origin));
                     let stall = limits.h2_window_stall;
-                    tokio::task::spawn_local(async move {
+                    // Boxed before it is spawned: the runtime moves what it is given about.
+                    tokio::task::spawn_local(Box::pin(async move {
                         exchange(&worker, &origin, request, respond, stall).await;
                         drop(guard);
-                    });
+                    }));
                 }
                 Poll::Ready(Some(Err(error))) => {
                     tracing::debug!(%error, "an http/2 connection ended");
@@ -370,8 +371,9 @@ impl Answer for Http2Answer<'_> {
         length: Length,
         fields: &mut dyn FnMut(&mut dyn Put),
     ) -> Result<(), TransferError> {
-        let mut map = HeaderMap::with_capacity(16);
-        fields(&mut map);
+        let mut fields_in = FieldMap::new();
+        fields(&mut fields_in);
+        let mut map = fields_in.map;
         let ended = match length {
             Length::None => true,
             Length::Announced(length) => {
@@ -397,7 +399,9 @@ impl Answer for Http2Answer<'_> {
         let mut response = Response::new(());
         if let Ok(status) = StatusCode::from_u16(status) {
             *response.status_mut() = status;
-            fields(response.headers_mut());
+            let mut fields_in = FieldMap::new();
+            fields(&mut fields_in);
+            *response.headers_mut() = fields_in.map;
             // An interim answer that cannot be sent says nothing about the final one.
             let _ = self.respond.send_informational(response);
         }
@@ -407,6 +411,40 @@ impl Answer for Http2Answer<'_> {
         match self.sink {
             None => self.respond.poll_reset(cx).map(|_| ()),
             Some(sink) => sink.stream().poll_reset(cx).map(|_| ()),
+        }
+    }
+}
+
+/// Gathers an answer's fields. All values share one allocation.
+struct FieldMap {
+    map: HeaderMap,
+    values: BytesMut,
+}
+
+impl FieldMap {
+    fn new() -> Self {
+        Self { map: HeaderMap::with_capacity(16), values: BytesMut::with_capacity(512) }
+    }
+}
+
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+impl Put for FieldMap {
+    fn put(&mut self, name: &[u8], value: &[u8]) {
+        let name = match name {
+            b"X-Request-Id" => X_REQUEST_ID.clone(),
+            b"RateLimit" => RATE_LIMIT.clone(),
+            b"RateLimit-Policy" => RATE_LIMIT_POLICY.clone(),
+            other => match HeaderName::from_bytes(other) {
+                Ok(name) => name,
+                Err(_) => return,
+            },
+        };
+        self.values.extend_from_slice(value);
+        if let Ok(value) = HeaderValue::from_maybe_shared(self.values.split().freeze()) {
+            self.map.append(name, value);
         }
     }
 }
