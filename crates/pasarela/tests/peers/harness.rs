@@ -274,6 +274,8 @@ impl Certificate {
 pub(crate) struct Gateway {
     /// The plain listener.
     pub(crate) address: SocketAddr,
+    /// The console, with `/metrics`.
+    pub(crate) console: SocketAddr,
     /// The TLS listener, where there is one.
     pub(crate) tls: Option<SocketAddr>,
     /// Whom to trust there.
@@ -330,7 +332,8 @@ impl Gateway {
             })
         };
         let address = listener("gateway").expect("no line says where the gateway listens");
-        Self { address, tls: listener("tls"), authority, running, folder }
+        let console = listener("console").expect("no line says where the console listens");
+        Self { address, console, tls: listener("tls"), authority, running, folder }
     }
 
     /// One public API at the root, for one upstream, with further keys of the API.
