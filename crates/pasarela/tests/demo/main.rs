@@ -31,18 +31,15 @@ impl Demo {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut page = Vec::new();
-        loop {
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let mut demo = Self { child, out, page: Vec::new() };
+        while !demo.page.last().is_some_and(|line: &String| line.starts_with("Ctrl-C ends")) {
             let mut line = String::new();
-            assert!(out.read_line(&mut line).unwrap() > 0, "the demo ended early: {page:?}");
-            let line = line.trim_end().to_owned();
-            let last = line.starts_with("Ctrl-C ends");
-            page.push(line);
-            if last {
-                return Self { child, out, page };
-            }
+            let read = demo.out.read_line(&mut line).unwrap();
+            assert!(read > 0, "the demo ended early: {:?}", demo.page);
+            demo.page.push(line.trim_end().to_owned());
         }
+        demo
     }
 
     fn port(&self, name: &str) -> u16 {
