@@ -59,6 +59,24 @@ pub enum Phase {
     Draining,
 }
 
+/// The last moments of a worker, in milliseconds of its [`timer`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Leaving {
+    /// What would go on for ever is asked to end.
+    pub(crate) last_call: u64,
+    /// What still goes on ends itself, so that it is recorded; a moment later it is dropped.
+    pub(crate) end: u64,
+}
+
+impl Leaving {
+    /// Someone who may stay for `drain` from `now` on.
+    pub(crate) fn after(now: u64, drain: Duration) -> Self {
+        let drain = u64::try_from(drain.as_millis()).unwrap_or(u64::MAX);
+        let end = now.saturating_add(drain.saturating_sub(3 * timer::TICK.as_millis() as u64));
+        Self { last_call: now.saturating_add(drain - (drain / 3).min(1000)).min(end), end }
+    }
+}
+
 /// A worker's plane, with the worker's place in the rotation of each API's servers.
 #[derive(Debug)]
 pub(crate) struct WorkerPlane {
@@ -102,6 +120,7 @@ pub(crate) struct Worker {
     pub(crate) pool: RefCell<Pool>,
     plane: RefCell<Rc<WorkerPlane>>,
     phase: Cell<Phase>,
+    leaving: Cell<Option<Leaving>>,
     random: Cell<u64>,
     date: RefCell<[u8; DATE_BYTES]>,
     small: RefCell<Vec<Vec<u8>>>,
@@ -121,6 +140,11 @@ impl Worker {
 
     pub(crate) fn phase(&self) -> Phase {
         self.phase.get()
+    }
+
+    /// When it ends, once that is settled.
+    pub(crate) fn leaving(&self) -> Option<Leaving> {
+        self.leaving.get()
     }
 
     /// A random number; nothing that has to be secret comes from it.
@@ -208,6 +232,7 @@ pub async fn run(
         )),
         plane: RefCell::new(WorkerPlane::new(plane)),
         phase: Cell::new(Phase::Serving),
+        leaving: Cell::new(None),
         random: Cell::new(seed(index)),
         date: RefCell::new([b' '; DATE_BYTES]),
         small: RefCell::default(),
@@ -250,6 +275,8 @@ pub async fn run(
             break phase;
         }
     };
+    let drain = worker.plane().snapshot.limits.drain;
+    worker.leaving.set(Some(Leaving::after(timer::now(), drain)));
     worker.phase.set(if phase == Phase::Serving { Phase::Draining } else { phase });
     for task in accepting {
         let _ = task.await;
@@ -261,7 +288,6 @@ pub async fn run(
             worker.closed.notified().await;
         }
     };
-    let drain = worker.plane().snapshot.limits.drain;
     if tokio::time::timeout(drain, drained).await.is_err() {
         tracing::warn!(connections = worker.open.get(), "closed what did not end in time");
     }

@@ -48,6 +48,13 @@ pub struct Limits {
     pub h2_control_frames_per_10s: u32,
     /// L20: empty DATA frames on one HTTP/2 stream.
     pub h2_empty_data_frames: u32,
+    /// L21: payload bytes of one WebSocket frame.
+    pub websocket_frame_bytes: u32,
+    /// L21: payload bytes of one WebSocket message, all fragments together.
+    pub websocket_message_bytes: u32,
+    /// L21: a WebSocket caller that has sent nothing for this long is sent a Ping, and is given as
+    /// long again to send anything at all.
+    pub websocket_ping: Duration,
     /// L22: a TCP connection to an upstream whose data stays unacknowledged this long is closed.
     pub tcp_user_timeout: Duration,
     /// L23: bytes of an upstream's header section.
@@ -88,6 +95,9 @@ impl Default for Limits {
             h2_resets_per_10s: 200,
             h2_control_frames_per_10s: 100,
             h2_empty_data_frames: 100,
+            websocket_frame_bytes: 1 << 20,
+            websocket_message_bytes: 16 << 20,
+            websocket_ping: Duration::from_secs(30),
             tcp_user_timeout: Duration::from_secs(20),
             upstream_header_bytes: 64 << 10,
             upstream_interim: 10,

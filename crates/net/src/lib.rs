@@ -18,3 +18,4 @@ pub mod timer;
 pub mod tls;
 pub mod transfer;
 pub mod watch;
+pub mod websocket;

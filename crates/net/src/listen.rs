@@ -192,6 +192,15 @@ pub fn tune_upstream(stream: &TcpStream, user_timeout: Duration) -> io::Result<(
     Ok(())
 }
 
+/// Sets what a connection to an upstream needs that may stay idle for hours: its dead end is found
+/// by the operating system, without a word to the application behind it.
+///
+/// # Errors
+/// When the operating system refuses an option.
+pub fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    SockRef::from(stream).set_tcp_keepalive(&keepalive())
+}
+
 /// Makes the closing of a connection a reset: the other end must not take what it got for all
 /// there is.
 ///

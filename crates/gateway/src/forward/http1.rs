@@ -12,7 +12,7 @@ use pasarela_net::{
     transfer::{Failed, Transfer},
 };
 
-use super::{Call, Destination, Stop, caller_fault, length, tunnel, unreachable};
+use super::{Call, Destination, Stop, caller_fault, length, tunnel, tunnel::Carried, unreachable};
 use crate::{
     cluster::{Failure, Sent},
     ctx::Ctx,
@@ -49,10 +49,10 @@ pub(super) async fn attempt<'h, D: Downstream>(
             pool.give(destination.address, destination.connector, conn);
         }
         Ended::Closing => {}
-        Ended::Switched => {
+        Ended::Switched(carried) => {
             if let Some(caller) = down.into_tunnel() {
                 // Boxed: tunnels are few and live long.
-                Box::pin(tunnel::run(caller, conn, call.limits.write_stall, ctx)).await;
+                Box::pin(tunnel::run(call.worker, caller, conn, carried, ctx)).await;
             }
         }
     }
@@ -109,7 +109,7 @@ enum Ended {
     /// Not.
     Closing,
     /// It speaks another protocol now.
-    Switched,
+    Switched(Carried),
 }
 
 async fn exchange<'h, D: Downstream>(
@@ -248,17 +248,12 @@ async fn exchange<'h, D: Downstream>(
             |detail| Err(failed(Failure::Answer, request.moved, Code::UpstreamInvalid, detail));
         match answer_head.status() {
             101 => {
-                let agreed = call.order.upgrade.is_some_and(|wanted| {
-                    let got = answer_head.get(Name::Upgrade);
-                    got.is_some_and(|got| got.eq_ignore_ascii_case(wanted))
-                        && answer_head.count(Name::Upgrade) == 1
-                });
-                if !agreed {
+                let Some(carried) = Carried::agreed(call.order.upgrade, answer_head) else {
                     return invalid("the service switched protocols unasked");
-                }
+                };
                 note_status(ctx, 101);
                 switch(call, answer_head, &mut answer, ctx).await?;
-                return Ok(Ended::Switched);
+                return Ok(Ended::Switched(carried));
             }
             100..=199 => {
                 interims += 1;
