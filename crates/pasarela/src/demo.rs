@@ -248,6 +248,14 @@ pub fn transcript(ports: Ports) -> Vec<Step> {
             "<faultcode>soap:Client</faultcode> … <NoSuchParcel",
         ),
         step(
+            "A SOAP caller is refused in SOAP: here is no API",
+            format!(
+                "curl -s -H 'Content-Type: text/xml' -H 'SOAPAction: \"\"' -d '<x/>' \
+                 {gateway}/nothing/v1/soap"
+            ),
+            "<faultcode>soap:Client</faultcode> … <code>GW0001</code>",
+        ),
+        step(
             "An API with plans: the pro key",
             format!("curl -s -H 'X-API-Key: {PRO_KEY}' {quote}"),
             r#""price":"19.70""#,

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stderr, missing_docs, reason = "tests tell what they do")]
 
 mod curl;
+mod guide;
 
 use std::{
     fs,
