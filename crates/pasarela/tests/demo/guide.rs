@@ -1,11 +1,13 @@
-//! The samples of the guide are accepted, each with the files it names.
+//! The pages agree with the program: the guide's samples are accepted, each with the files it
+//! names, and every problem's page says what the code says.
 //!
 //! A sample that begins with keys of an API is put under one; anything else is a file but for its
 //! `version`.
 
 use std::{fs, path::Path};
 
-use pasarela::config;
+use pasarela::{commands::explain, config};
+use pasarela_model::Code;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 
 #[test]
@@ -27,6 +29,28 @@ fn every_sample_of_the_guide_is_accepted() {
         }
     }
     assert!(samples >= 11, "the samples were not found");
+}
+
+#[test]
+fn every_problem_has_its_page_with_its_title_and_status() {
+    for code in Code::ALL {
+        let (_, page) = explain::page(code.code()).unwrap_or_else(|| panic!("{}", code.code()));
+        let wanted = [
+            format!("# {}: {}\n", code.code(), code.title()),
+            format!("Status {}. In metrics and the access log: `{}`.", code.status(), code.slug()),
+            "## What happened\n".to_owned(),
+            "## Why we stop here\n".to_owned(),
+            "## What to do\n\n- **Caller:** ".to_owned(),
+            "\n- **API owner:** ".to_owned(),
+            "\n- **Operator:** ".to_owned(),
+            "## See also\n".to_owned(),
+        ];
+        let mut rest = page;
+        for piece in wanted {
+            let at = rest.find(&piece).unwrap_or_else(|| panic!("{piece} in:\n{page}"));
+            rest = &rest[at + piece.len()..];
+        }
+    }
 }
 
 /// A sample with what its page leaves away.
