@@ -1,10 +1,9 @@
-//! `cargo xtask fuzz TARGET`, and the replay of what fuzzing has found.
+//! `cargo xtask fuzz TARGET`: one target for a minute.
 //!
-//! Fuzzing needs the nightly toolchain and cargo-fuzz. The replay does not: a target built by the
-//! stable compiler runs each file of its corpus once, so it is part of every `cargo xtask test`.
+//! Fuzzing needs the nightly toolchain and cargo-fuzz. What it has found is replayed without them,
+//! among the other tests (`crates/pasarela/tests/corpus`).
 
 use std::fs;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
@@ -38,25 +37,6 @@ pub(crate) fn run(target: &str) -> Result<()> {
         .run()
 }
 
-/// Runs every file of every corpus once. `None` when there is nothing to replay.
-pub(crate) fn replay() -> Result<Option<String>> {
-    let mut replayed = Vec::new();
-    for target in targets()? {
-        let corpus = files(&target);
-        if corpus.is_empty() {
-            continue;
-        }
-        let manifest = root().join("fuzz/Cargo.toml");
-        Cargo::new(&["run", "--quiet", "--bin", &target, "--manifest-path"])
-            .args([manifest.as_os_str()])
-            .args(["--"])
-            .args(&corpus)
-            .run()?;
-        replayed.push(format!("{target}: {} files", corpus.len()));
-    }
-    Ok((!replayed.is_empty()).then(|| replayed.join(", ")))
-}
-
 /// The names of the targets: one file each in `fuzz/fuzz_targets`.
 fn targets() -> Result<Vec<String>> {
     let folder = root().join("fuzz/fuzz_targets");
@@ -69,15 +49,4 @@ fn targets() -> Result<Vec<String>> {
         .collect();
     names.sort();
     Ok(names)
-}
-
-fn files(target: &str) -> Vec<PathBuf> {
-    let folder = root().join("fuzz/corpus").join(target);
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .collect();
-    files.sort();
-    files
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::command::{Cargo, find_program, in_ci};
-use crate::{bench, check, fuzz, peers, tidy};
+use crate::{bench, check, peers, tidy};
 
 /// What became of a step.
 enum Outcome {
@@ -41,7 +41,6 @@ pub(crate) fn everything() -> Result<ExitCode> {
             done(Cargo::new(&["test", "--workspace", "--all-features", "--doc"]).run())
         });
         summary.step("documentation", || done(check::documentation()));
-        summary.step("fuzz corpus", replay);
         summary.step("benchmark smoke", smoke);
     }
     Ok(summary.print())
@@ -156,17 +155,6 @@ fn tests() -> Outcome {
     }
     println!("cargo-nextest is not installed; cargo test runs the same tests, a file at a time");
     done(Cargo::new(&["test", "--all-targets", "--no-fail-fast"]).args(arguments).run())
-}
-
-fn replay() -> Outcome {
-    match fuzz::replay() {
-        Ok(Some(what)) => {
-            println!("{what}");
-            Outcome::Passed
-        }
-        Ok(None) => Outcome::Nothing("there is no corpus".to_owned()),
-        Err(error) => Outcome::Failed(format!("{error:#}")),
-    }
 }
 
 fn smoke() -> Outcome {

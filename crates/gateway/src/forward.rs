@@ -12,7 +12,7 @@ use std::{net::SocketAddr, rc::Rc, time::Instant};
 
 use pasarela_model::{Api, Balance, Code, HttpVersion};
 use pasarela_net::{
-    http1::{Framing, Head, Name},
+    http1::{Framing, Head, Name, is_vouched},
     pool::{ConnectError, Connector},
     transfer::TransferError,
 };
@@ -235,6 +235,11 @@ fn caller_fault(error: &TransferError) -> Refusal {
     }
 }
 
+/// The time for the whole exchange passed while the caller was waited for.
+fn too_slow() -> Refusal {
+    Refusal::new(Code::RequestTooSlow, "the exchange took longer than this API allows")
+}
+
 impl Call<'_, '_> {
     /// The request-target upstream: the target's own path, and behind it what the caller asked for
     /// below the API's base (P3: the same normalised path that policy saw).
@@ -270,7 +275,7 @@ impl Call<'_, '_> {
         let tracing = ctx.trace.is_some();
         for (id, name, value) in self.head.fields() {
             let ours = match id {
-                Name::Other => is_claim(name) && !(ctx.trusted && is_forwarded(name)),
+                Name::Other => is_vouched(name) && !(ctx.trusted && is_forwarded(name)),
                 Name::Host
                 | Name::ContentLength
                 | Name::Expect
@@ -355,22 +360,7 @@ impl Call<'_, '_> {
     }
 }
 
-/// Fields by which a proxy tells a service who is calling (T7). From a caller they are hearsay.
-fn is_claim(name: &[u8]) -> bool {
-    const CLAIMS: [&[u8]; 6] = [
-        b"x-pasarela-",
-        b"x-forwarded-",
-        b"x-consumer-",
-        b"x-client-cert",
-        b"x-ssl-client-",
-        b"client-cert",
-    ];
-    // Most fields are told by their first byte.
-    matches!(name.first(), Some(b'x' | b'X' | b'c' | b'C'))
-        && CLAIMS.iter().any(|claim| starts_with(name, claim))
-}
-
-/// Of those, the ones a trusted proxy may say.
+/// Of the fields that tell who is calling, the ones a trusted proxy may say.
 fn is_forwarded(name: &[u8]) -> bool {
     starts_with(name, b"x-forwarded-")
 }

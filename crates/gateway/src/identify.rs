@@ -70,8 +70,9 @@ pub(crate) fn carried_key(ctx: &Ctx<'_>, id: Name, head: &Head) -> bool {
 
 fn bearer(head: &Head) -> bool {
     head.get(Name::Authorization)
-        .and_then(|value| value.get(..7))
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))
+        .and_then(|value| value.split_at_checked(7))
+        .and_then(|(scheme, _)| scheme.strip_suffix(b" ").or(scheme.strip_suffix(b"\t")))
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
 }
 
 fn unknown(detail: &'static str) -> Refusal {

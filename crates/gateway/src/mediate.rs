@@ -83,7 +83,7 @@ fn expectation(head: &Head, framing: Framing) -> Result<bool, Refusal> {
             if value.eq_ignore_ascii_case(b"100-continue") && head.count(Name::Expect) == 1 =>
         {
             // Without a body, or to HTTP/1.0, there is nothing to continue (RFC 9110 §10.1.1).
-            Ok(!framing.is_empty() && head.version == Version::Http11)
+            Ok(!framing.is_empty() && head.version != Version::Http10)
         }
         Some(_) => Err(Refusal::new(
             Code::ExpectationFailed,
@@ -91,6 +91,9 @@ fn expectation(head: &Head, framing: Framing) -> Result<bool, Refusal> {
         )),
     }
 }
+
+/// Fields that `Connection` may name; each is looked for among all others.
+const NAMED_MOST: usize = 32;
 
 type Connection<'h> = (SmallVec<[&'h [u8]; 4]>, bool, bool);
 
@@ -112,6 +115,11 @@ fn connection(head: &Head) -> Result<Connection<'_>, Refusal> {
                         return Err(Refusal::new(
                             Code::ProtectedHeader,
                             format!("Connection names {}", token.escape_ascii()),
+                        ));
+                    } else if dropped.len() == NAMED_MOST {
+                        return Err(Refusal::new(
+                            Code::HeadersTooLarge,
+                            "Connection names too many fields",
                         ));
                     } else {
                         dropped.push(token);

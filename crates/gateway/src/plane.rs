@@ -23,6 +23,11 @@ use crate::{
     router::Router,
 };
 
+/// Flow-control window of a whole HTTP/2 connection to an upstream: the largest there is. All
+/// callers of a worker share that connection, and with a smaller one a few that read slowly would
+/// hold up everybody's answers. What is held for a caller is bounded by its stream's window (L15).
+const H2_UPSTREAM_WINDOW: u32 = (1 << 31) - 1;
+
 /// Why a snapshot cannot be served from.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
@@ -265,7 +270,7 @@ fn connectors(
             host: target.host.as_str().into(),
             timeout: upstream.timeouts.connect,
             user_timeout: limits.tcp_user_timeout,
-            h2_windows: (limits.h2_stream_window, limits.h2_connection_window),
+            h2_windows: (limits.h2_stream_window, H2_UPSTREAM_WINDOW),
             h2_headers: limits.upstream_header_bytes,
         });
     }

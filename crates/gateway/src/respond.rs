@@ -82,7 +82,8 @@ pub(crate) async fn refuse<D: Downstream>(
     if is_in_doubt(refusal.code) {
         down.end_after();
     }
-    let soap = spoken_soap(head, ctx.soap);
+    // What is not there has no face either: the answer must not tell that there is one (T28).
+    let soap = spoken_soap(head, ctx.soap && refusal.code != Code::NoSuchApi);
     let (status, media, body) = match soap {
         None => (refusal.code.status(), "application/problem+json", problem(&refusal, ctx)),
         Some(soap) => (soap.status(&refusal), soap.media(), soap.fault(&refusal, ctx)),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use pasarela_model::{Code, Visibility};
-use pasarela_net::http1::{Head, Name};
+use pasarela_net::http1::{Head, Name, Version};
 
 use crate::{
     credentials,
@@ -151,8 +151,11 @@ fn host<'h>(
     }
     let field = head.get(Name::Host);
     let value = match (field, authority) {
-        (None, None) if head.version == pasarela_net::http1::Version::Http10 => &b""[..],
-        (None, None) => return Err(invalid("the Host field is missing")),
+        // RFC 9112 §3.2: only HTTP/1.0 may leave it away, whatever form the target has.
+        (None, _) if head.version != Version::Http10 => {
+            return Err(invalid("the Host field is missing"));
+        }
+        (None, None) => &b""[..],
         (Some(field), Some(authority)) if !field.eq_ignore_ascii_case(authority) => {
             return Err(invalid("the Host field and the request-target name different hosts"));
         }

@@ -74,6 +74,9 @@ pub(crate) async fn serve(
                 // What was read of the head is in doubt, so nothing of it is looked at.
                 head.clear();
                 (down.close, down.framing, down.decoder) = (true, Framing::None, Decoder::Done);
+                // The exchange before this one was answered; this one was not.
+                (down.answered, down.whole, down.aborted) = (false, false, false);
+                (down.version, down.head_only) = (Version::Http11, false);
                 let mut ctx = Ctx::begin(worker, &head, &origin, Protocol::Http1);
                 respond::refuse(worker, &mut down, &head, &mut ctx, refusal).await;
                 ctx.record(worker, &head);

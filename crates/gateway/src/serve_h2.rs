@@ -41,7 +41,7 @@ const LOCAL_ERRORS: usize = 1024;
 /// L17: bytes of one stream's answer that wait in the engine. What a client asks for and does not
 /// read is held this often, once a stream.
 const SEND_BUFFER: usize = 32 << 10;
-/// What a connection that is being shut out is given to take the GOAWAY.
+/// What a connection on which nothing goes on any more is given to take the GOAWAY.
 const SHUT_OUT: Duration = Duration::from_secs(1);
 
 /// Serves a connection until its end. `ahead`: bytes of it that were read already.
@@ -69,7 +69,7 @@ pub(crate) async fn serve(worker: &Rc<Worker>, stream: Stream, ahead: Vec<u8>, o
     let origin = Rc::new(origin);
     let active = Rc::new(Cell::new(0usize));
     let (mut leaving, mut shut_out) = (false, false);
-    let (mut idle, mut last) = (Wait::default(), Deadline::new());
+    let (mut idle, last) = (Wait::default(), Deadline::new());
     poll_fn(|cx| {
         loop {
             match connection.poll_accept(cx) {
@@ -98,6 +98,7 @@ pub(crate) async fn serve(worker: &Rc<Worker>, stream: Stream, ahead: Vec<u8>, o
                     }
                     if !leaving && worker.phase() != Phase::Serving {
                         leaving = true;
+                        idle.end();
                         connection.graceful_shutdown();
                         continue;
                     }
@@ -108,17 +109,16 @@ pub(crate) async fn serve(worker: &Rc<Worker>, stream: Stream, ahead: Vec<u8>, o
         if last.poll(cx).is_ready() {
             return Poll::Ready(());
         }
+        let patience = if leaving { SHUT_OUT } else { limits.keep_alive_idle };
         if active.get() > 0 {
             idle.end();
-        } else if idle.poll(cx, limits.keep_alive_idle).is_ready() {
+        } else if idle.poll(cx, patience).is_ready() {
             if leaving {
                 return Poll::Ready(());
             }
             leaving = true;
             idle.end();
             connection.graceful_shutdown();
-            last = Deadline::new();
-            last.arm(SHUT_OUT);
             cx.waker().wake_by_ref();
         }
         Poll::Pending

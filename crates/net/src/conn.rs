@@ -270,7 +270,10 @@ impl WriteHalf<'_> {
                     writer.wait.end();
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return writer.stalled(cx, stall),
+                Poll::Pending => {
+                    writer.compact();
+                    return writer.stalled(cx, stall);
+                }
             }
         }
         match Pin::new(&mut *stream).poll_flush(cx) {
@@ -304,6 +307,15 @@ impl WriteHalf<'_> {
 }
 
 impl Writer {
+    /// Drops what was sent. A peer that takes a little now and then would otherwise never let the
+    /// buffer become empty, and it would grow to the size of the whole body.
+    fn compact(&mut self) {
+        if self.at >= PIECE_BYTES {
+            self.buffer.drain(..self.at);
+            self.at = 0;
+        }
+    }
+
     fn stalled(&mut self, cx: &mut Context<'_>, stall: Duration) -> Poll<io::Result<()>> {
         ready!(self.wait.poll(cx, stall));
         self.wait.end();
@@ -352,6 +364,8 @@ impl<'a> Http1Source<'a> {
     /// The body that this decoder takes apart, on this connection. The decoder stays with the
     /// caller, who learns from it whether the body was read to its end.
     pub fn new(half: ReadHalf<'a>, decoder: &'a mut Decoder, pace: Pace) -> Self {
+        // A wait that the last reader left unfinished was as long as that one's patience.
+        half.reader.wait.end();
         Self { half, decoder, trailers: Head::default(), pace, received: 0, waited: 0 }
     }
 
@@ -510,5 +524,73 @@ impl Sink for Http1Sink<'_> {
             }
             Err(error) => Poll::Ready(Err(error.into())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::Ipv4Addr, task::Poll};
+
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A connection and the stream at its other end.
+    fn pair() -> (tokio::runtime::Runtime, Conn, TcpStream) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (ours, theirs) = runtime.block_on(async {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let theirs = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            (listener.accept().await.unwrap().0, theirs)
+        });
+        (runtime, Conn::new(Stream::Tcp(ours)), theirs)
+    }
+
+    #[test]
+    fn a_peer_that_reads_a_little_at_a_time_costs_no_more_than_the_buffer() {
+        const BODY: usize = 24 << 20;
+        let (runtime, mut conn, theirs) = pair();
+        let mut sink = Http1Sink::new(conn.write_half(), true, Duration::from_secs(30));
+        let (mut put, mut most, mut seen) = (0, 0, vec![0u8; 8 << 10]);
+        runtime.block_on(std::future::poll_fn(|cx| {
+            while put < BODY {
+                let room = sink.room();
+                if room > 0 {
+                    let mark = sink.begin();
+                    let data = sink.buffer().len() + room;
+                    sink.buffer().resize(data, b'x');
+                    sink.end(mark);
+                    put += room;
+                }
+                most = most.max(sink.buffer().capacity());
+                if let Poll::Ready(done) = sink.poll_flush(cx) {
+                    done.unwrap();
+                    continue;
+                }
+                // It takes some, and never all there is.
+                let _ = theirs.try_read(&mut seen);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        }));
+        assert!(most <= 4 * SINK_BYTES, "the buffer grew to {most} bytes");
+    }
+
+    #[test]
+    fn l11_a_new_reader_does_not_inherit_the_patience_of_the_last() {
+        let (runtime, mut conn, _theirs) = pair();
+        let pace = |idle| Pace { idle, rate: 0, grace: idle, most: 1000 };
+        let (mut decoder, mut out) = (Decoder::Length(10), Vec::new());
+        let mut patient =
+            Http1Source::new(conn.read_half(), &mut decoder, pace(Duration::from_secs(3600)));
+        runtime.block_on(std::future::poll_fn(|cx| {
+            assert!(patient.poll_data(cx, &mut out, 100).is_pending());
+            Poll::Ready(())
+        }));
+        let mut hasty = Http1Source::new(conn.read_half(), &mut decoder, pace(Duration::ZERO));
+        let found = runtime
+            .block_on(std::future::poll_fn(|cx| Poll::Ready(hasty.poll_data(cx, &mut out, 100))));
+        assert!(matches!(found, Poll::Ready(Err(TransferError::TooSlow))), "{found:?}");
     }
 }

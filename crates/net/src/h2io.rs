@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
     conn::Pace,
-    http1::{Fields, Head, Name},
+    http1::{Fields, Head, may_trail},
     timer::Wait,
     transfer::{Piece, Sink, Source, TransferError},
 };
@@ -266,7 +266,7 @@ impl Sink for H2Sink {
 fn to_map(fields: Fields<'_>) -> HeaderMap {
     let mut map = HeaderMap::new();
     for (id, name, value) in fields {
-        if id != Name::Other {
+        if !may_trail(id, name) {
             continue;
         }
         if let (Ok(name), Ok(value)) =

@@ -9,10 +9,12 @@ use pasarela_net::{
     pool,
     stream::Stream,
     timer::{Deadline, Wait},
-    transfer::{Failed, Transfer},
+    transfer::{Failed, Sink as _, Transfer},
 };
 
-use super::{Call, Destination, Stop, caller_fault, length, tunnel, tunnel::Carried, unreachable};
+use super::{
+    Call, Destination, Stop, caller_fault, length, too_slow, tunnel, tunnel::Carried, unreachable,
+};
 use crate::{
     cluster::{Failure, Sent},
     ctx::Ctx,
@@ -145,7 +147,7 @@ async fn exchange<'h, D: Downstream>(
     if call.order.expects {
         // T4: the decision has been made, so the caller may send; the server is not asked again.
         answer.interim(100, &mut |_| {});
-        let sent = poll_fn(|cx| pasarela_net::transfer::Sink::poll_flush(&mut answer, cx)).await;
+        let sent = poll_fn(|cx| answer.poll_flush(cx)).await;
         sent.map_err(|_| Stop::Caller(Refusal::gone()))?;
     }
     let mut request = Transfer::default();
@@ -170,6 +172,10 @@ async fn exchange<'h, D: Downstream>(
             }
         };
         poll_fn(|cx| {
+            // An interim answer is of use only as long as the final one is awaited.
+            if !answer.is_flushed() && matches!(answer.poll_flush(cx), Poll::Ready(Err(_))) {
+                return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
+            }
             if sending {
                 match request.poll(cx, &mut source, &mut up_sink, |_| {}) {
                     Poll::Pending => {}
@@ -234,6 +240,10 @@ async fn exchange<'h, D: Downstream>(
                 return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
             }
             if total.as_ref().is_some_and(|total| total.poll(cx).is_ready()) {
+                // Whoever was waited for is to blame: a slow caller must not eject a server.
+                if sending && up_sink.is_flushed() {
+                    return Poll::Ready(Err(Stop::Caller(too_slow())));
+                }
                 return Poll::Ready(Err(failed(
                     Failure::Timeout,
                     request.moved,
@@ -335,7 +345,13 @@ async fn exchange<'h, D: Downstream>(
             }
             Poll::Pending => {}
         }
+        if (!sending && source.poll_gone(cx).is_ready()) || answer.poll_left(cx).is_ready() {
+            return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
+        }
         if total.as_ref().is_some_and(|total| total.poll(cx).is_ready()) {
+            if !answer.is_flushed() {
+                return Poll::Ready(Err(Stop::Caller(too_slow())));
+            }
             return Poll::Ready(Err(Stop::Upstream {
                 failure: Failure::Timeout,
                 sent: Sent::Wholly,

@@ -14,10 +14,10 @@ use pasarela_net::{
     http1::{Framing, Head, Version},
     pool::{self, H2Client},
     timer::{Deadline, Wait},
-    transfer::{Failed, Transfer},
+    transfer::{Failed, Sink as _, Transfer},
 };
 
-use super::{Call, Destination, Stop, caller_fault, unreachable};
+use super::{Call, Destination, Stop, caller_fault, too_slow, unreachable};
 use crate::{
     cluster::{Failure, Sent},
     ctx::Ctx,
@@ -135,7 +135,7 @@ async fn exchange<'h, D: Downstream>(
     let (mut source, mut answer) = down.halves(call.order.pace);
     if call.order.expects {
         answer.interim(100, &mut |_| {});
-        let sent = poll_fn(|cx| pasarela_net::transfer::Sink::poll_flush(&mut answer, cx)).await;
+        let sent = poll_fn(|cx| answer.poll_flush(cx)).await;
         sent.map_err(|_| Stop::Caller(Refusal::gone()))?;
     }
     let (mut transfer, mut sending, mut wait) = (Transfer::default(), true, Wait::default());
@@ -175,7 +175,11 @@ async fn exchange<'h, D: Downstream>(
             return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
         }
         if total.as_ref().is_some_and(|total| total.poll(cx).is_ready()) {
-            return Poll::Ready(Err(slow(transfer.moved)));
+            // Whoever was waited for is to blame: a slow caller must not eject a server.
+            return Poll::Ready(Err(match sending && up_sink.is_flushed() {
+                true => Stop::Caller(too_slow()),
+                false => slow(transfer.moved),
+            }));
         }
         Poll::Pending
     })
@@ -194,8 +198,11 @@ async fn exchange<'h, D: Downstream>(
         upstream.status = head.status();
     }
     destination.answered(call, head.status());
+    // RFC 9110 §6.4.1: these end with their head whatever the server sends behind it, and a caller
+    // over HTTP/1.1 would take what is passed on for its next answer (T9).
+    let bodiless = call.head.method() == "HEAD" || matches!(head.status(), 204 | 304);
     let framing = match head.get(pasarela_net::http1::Name::ContentLength) {
-        _ if body.is_end_stream() => Framing::None,
+        _ if bodiless || body.is_end_stream() => Framing::None,
         Some(value) => match super::decimal(value) {
             Some(length) => Framing::Length(length),
             None => Framing::Chunked,
@@ -204,12 +211,13 @@ async fn exchange<'h, D: Downstream>(
     };
     let told = match super::length(&head, framing, call.head.method()) {
         // Trailers alone may follow: the caller's side must stay open for them.
-        Length::Known(0) if !body.is_end_stream() => Length::Unknown,
+        Length::Known(0) if !bodiless && !body.is_end_stream() => Length::Unknown,
         told => told,
     };
     let streams = call.order.pace.rate == 0;
     let idle = if streams { call.order.pace.idle } else { timeouts.idle };
-    let pace = Pace { idle, rate: 0, grace: idle, most: u64::MAX };
+    let most = if bodiless { 0 } else { u64::MAX };
+    let pace = Pace { idle, rate: 0, grace: idle, most };
     let mut up_source = H2Source::new(body, pace, EMPTIES);
     answer
         .start(head.status(), told, &mut |put| call.put_answer(&head, ctx, put))
@@ -251,7 +259,10 @@ async fn exchange<'h, D: Downstream>(
             return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
         }
         if total.as_ref().is_some_and(|total| total.poll(cx).is_ready()) {
-            return Poll::Ready(Err(slow(transfer.moved)));
+            return Poll::Ready(Err(match answer.is_flushed() {
+                true => slow(transfer.moved),
+                false => Stop::Caller(too_slow()),
+            }));
         }
         Poll::Pending
     })

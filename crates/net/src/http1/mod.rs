@@ -22,6 +22,6 @@ mod write;
 pub use body::{BodyError, Decoded, Decoder};
 pub use framing::{Framing, FramingError, request_framing, response_framing};
 pub use head::{Field, Fields, Head, Span, Version};
-pub use names::Name;
+pub use names::{Name, is_vouched, may_trail};
 pub use parse::{HeadLimits, ParseError, RequestParser, ResponseParser, is_token};
 pub use write::{CHUNK_MOST, begin_chunk, end_chunk, last_chunk, put_field, put_number};

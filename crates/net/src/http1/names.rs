@@ -112,6 +112,36 @@ impl Name {
     }
 }
 
+/// Whether a field says about a caller what only the gateway may say to a service: where it comes
+/// from, which certificate it showed, which application it is (T7). What a caller says itself
+/// under such a name is never passed on. The names known to [`Name`] are not asked about here.
+#[inline]
+pub fn is_vouched(name: &[u8]) -> bool {
+    let begins = |with: &[u8]| name.get(..with.len()).is_some_and(|n| n.eq_ignore_ascii_case(with));
+    match name {
+        [b'x' | b'X', b'-', ..] => {
+            begins(b"x-forwarded-")
+                || begins(b"x-pasarela-")
+                || begins(b"x-consumer-")
+                || begins(b"x-client-cert")
+                || begins(b"x-ssl-client-")
+        }
+        // RFC 9440.
+        [b'c' | b'C', b'l' | b'L', ..] => begins(b"client-cert"),
+        _ => false,
+    }
+}
+
+/// Whether a field may stand in a trailer section that we write. What frames, routes, identifies,
+/// or changes how the body is read may not (RFC 9110 §6.5.1).
+pub fn may_trail(id: Name, name: &[u8]) -> bool {
+    id == Name::Other
+        && !is_vouched(name)
+        && ![&b"content-encoding"[..], b"content-range", b"set-cookie"]
+            .iter()
+            .any(|never| name.eq_ignore_ascii_case(never))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,5 +154,35 @@ mod tests {
         }
         assert_eq!(Name::of(b"x-custom"), Name::Other);
         assert_eq!(Name::of(b""), Name::Other);
+    }
+
+    #[test]
+    fn t07_what_the_gateway_says_about_callers_is_known_by_its_name() {
+        for name in [
+            "X-Forwarded-Prefix",
+            "x-forwarded-client-cert",
+            "X-PASARELA-Application",
+            "X-Consumer-Username",
+            "X-Client-Cert",
+            "X-SSL-Client-Verify",
+            "Client-Cert",
+            "Client-Cert-Chain",
+        ] {
+            assert!(is_vouched(name.as_bytes()), "{name}");
+            assert!(!may_trail(Name::of(name.as_bytes()), name.as_bytes()), "{name}");
+        }
+        for name in ["", "x", "x-forwarded", "X-Request-Tag", "client", "Clientele"] {
+            assert!(!is_vouched(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn trailers_hold_nothing_that_had_to_be_known_before_the_body() {
+        for name in ["Content-Length", "Host", "Set-Cookie", "content-encoding", "Authorization"] {
+            assert!(!may_trail(Name::of(name.as_bytes()), name.as_bytes()), "{name}");
+        }
+        for name in ["grpc-status", "Content-Digest", "X-Checksum", "Server-Timing"] {
+            assert!(may_trail(Name::of(name.as_bytes()), name.as_bytes()), "{name}");
+        }
     }
 }

@@ -146,6 +146,12 @@ impl Lines {
         Ok(Some((start, end - 1)))
     }
 
+    /// Whether the line begun is too long already, whatever follows. Its CR does not count.
+    fn is_over(&self, bytes: &[u8], most: usize) -> bool {
+        let begun = bytes.get(self.line..).unwrap_or(&[]);
+        begun.strip_suffix(b"\r").unwrap_or(begun).len() > most
+    }
+
     /// Reads field lines until the empty one; `Some(length of the head)` when it is there.
     #[inline]
     fn fields(
@@ -271,7 +277,7 @@ impl RequestParser {
     fn first_line(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<bool, ParseError> {
         loop {
             let Some((start, end)) = self.lines.next(bytes)? else {
-                return if bytes.len() - self.lines.line > limits.line {
+                return if self.lines.is_over(bytes, limits.line) {
                     Err(ParseError::LineTooLong)
                 } else {
                     Ok(false)
@@ -349,7 +355,7 @@ impl ResponseParser {
     ) -> Result<Option<usize>, ParseError> {
         if self.lines.fields_at == 0 {
             let Some((start, end)) = self.lines.next(bytes)? else {
-                return if bytes.len() > limits.line {
+                return if self.lines.is_over(bytes, limits.line) {
                     Err(ParseError::LineTooLong)
                 } else {
                     Ok(None)
@@ -504,6 +510,14 @@ mod tests {
         assert!(request(line(8192).as_bytes()).unwrap().is_some());
         assert_eq!(request(line(8193).as_bytes()).err(), Some(ParseError::LineTooLong));
         assert_eq!(request("a".repeat(8193).as_bytes()).err(), Some(ParseError::LineTooLong));
+
+        // The CR of a line of exactly the limit may arrive before its LF.
+        let (mut parser, mut head) = (RequestParser::default(), Head::default());
+        let whole = line(8192);
+        for end in [8192, 8193, 8194, whole.len()] {
+            let seen = parser.advance(&whole.as_bytes()[..end], &LIMITS, &mut head);
+            assert_eq!(seen, Ok((end == whole.len()).then_some(end)), "{end} bytes");
+        }
 
         let many = |n: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(n));
         assert!(request(many(100).as_bytes()).unwrap().is_some());

@@ -1,6 +1,6 @@
 //! The writing side: fields, numbers and chunks, appended to a buffer.
 
-use super::{Fields, Name};
+use super::{Fields, may_trail};
 
 /// Most bytes of data that may stand between [`begin_chunk`] and [`end_chunk`].
 pub const CHUNK_MOST: usize = 0xffff;
@@ -78,7 +78,7 @@ pub fn end_chunk(out: &mut Vec<u8>, mark: usize) {
 pub fn last_chunk(out: &mut Vec<u8>, trailers: Option<Fields<'_>>) {
     out.extend_from_slice(b"0\r\n");
     for (id, name, value) in trailers.into_iter().flatten() {
-        if id == Name::Other {
+        if may_trail(id, name) {
             put_field(out, name, value);
         }
     }
