@@ -86,6 +86,12 @@ impl FileWatch {
         self.unrest = None;
     }
 
+    /// How the files are now is known to whoever is about to read them: it will not be told.
+    pub fn take_as_read(&mut self) {
+        self.told = look(&self.paths);
+        self.unrest = None;
+    }
+
     /// Waits until files have changed, appeared or gone, and tells which. Cancelling it loses
     /// nothing.
     pub async fn changed(&mut self) -> Vec<PathBuf> {
@@ -144,6 +150,20 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[tokio::test]
+    async fn what_was_taken_as_read_is_not_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, "1").unwrap();
+        let mut watch = FileWatch::new([path.clone()]);
+        fs::write(&path, "two").unwrap();
+        watch.take_as_read();
+        let told = tokio::time::timeout(Duration::from_millis(700), watch.changed()).await;
+        assert!(told.is_err(), "{told:?}");
+        fs::write(&path, "three").unwrap();
+        told_within_a_second(&mut watch).await;
+    }
 
     async fn told_within_a_second(watch: &mut FileWatch) -> Vec<PathBuf> {
         tokio::time::timeout(Duration::from_millis(950), watch.changed())

@@ -480,6 +480,8 @@ impl Running {
                 _ = interrupt.recv() => return Ok(End::Signal),
                 _ = hangup.recv() => {
                     self.observability.reopen();
+                    // One change, one verdict: the watch need not find what is read now.
+                    files.take_as_read();
                     self.reload(&mut files);
                 }
                 _ = files.changed(), if !self.files.is_empty() => self.reload(&mut files),

@@ -342,7 +342,7 @@ fn f15_an_answer_cut_at_every_offset_is_never_made_whole() {
             let request = conn.request()?;
             let cut: usize = request.target.trim_start_matches('/').parse().expect("a number");
             conn.write(&whole[..cut])?;
-            if cut % 2 == 0 && cut < whole.len() {
+            if cut.is_multiple_of(2) && cut < whole.len() {
                 conn.reset_at_end();
             }
             if cut < whole.len() {
