@@ -7,14 +7,16 @@ use std::{
     time::Duration,
 };
 
+/// Names in lower case and values, in order.
+type Fields = Vec<(String, Vec<u8>)>;
+
 /// One final answer and what came before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Names in lower case, in order.
-    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) headers: Fields,
     pub(crate) body: Vec<u8>,
-    pub(crate) trailers: Vec<(String, Vec<u8>)>,
+    pub(crate) trailers: Fields,
     /// Statuses of interim answers.
     pub(crate) interim: Vec<u16>,
     /// Whether the body ended with the connection.
@@ -88,7 +90,7 @@ impl Connection {
         }
     }
 
-    fn head(&mut self) -> Result<(u16, Vec<(String, Vec<u8>)>), NoAnswer> {
+    fn head(&mut self) -> Result<(u16, Fields), NoAnswer> {
         let end = loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
                 break end;
