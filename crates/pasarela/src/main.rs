@@ -8,11 +8,6 @@ use pasarela::{
     demo, serve,
 };
 
-/// An exchange over HTTP/2 makes some thirty small allocations; this allocator serves them in a
-/// third of the time that the C library takes (`cargo xtask bench proxy --only h2c`).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Pasarela, the API platform in one binary.
 #[derive(clap::Parser)]
 #[command(version, about)]
