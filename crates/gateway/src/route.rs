@@ -69,14 +69,27 @@ pub(crate) fn route<'h>(
         }
         _ => {}
     }
-    let found = plane.router.find(&Query {
+    let query = Query {
         host: &ctx.host,
         path: &ctx.path,
         query: ctx.query,
         method: head.method(),
         internal: ctx.origin.internal(),
         headers: &Fields(head),
-    });
+    };
+    let found = plane.router.find(&query);
+    if ctx.path.contains(';') {
+        // Some servers drop what follows `;` in a segment before they look at the path. Where that
+        // would lead to another API, and so past its policy, the path has two meanings (T8).
+        let cut = without_parameters(&ctx.path);
+        let other = plane.router.find(&Query { path: &cut, ..query });
+        if other.api().is_some() && other.api() != found.api() {
+            return Err(Refusal::new(
+                Code::AmbiguousPath,
+                "without what follows ';' the path belongs to another API",
+            ));
+        }
+    }
     match found {
         Found::Api { api, operation, rest, soap } => {
             (ctx.api, ctx.operation, ctx.soap) = (Some(api), operation, soap);
@@ -103,6 +116,18 @@ pub(crate) fn route<'h>(
                 .allow(allow))
         }
     }
+}
+
+/// A path as a server reads it that drops path parameters (RFC 3986 §3.3).
+fn without_parameters(path: &str) -> String {
+    let mut cut = String::with_capacity(path.len());
+    for segment in path.split('/').map(|segment| segment.split(';').next().unwrap_or("")) {
+        if !segment.is_empty() {
+            cut.push('/');
+            cut.push_str(segment);
+        }
+    }
+    if cut.is_empty() { "/".to_owned() } else { cut }
 }
 
 fn may_see(plane: &Plane, api: usize, head: &Head) -> bool {
@@ -200,6 +225,19 @@ fn host_name(value: &[u8]) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn t08_parameters_are_cut_as_lenient_servers_cut_them() {
+        for (path, cut) in [
+            ("/admin;x/secret", "/admin/secret"),
+            ("/;/admin/secret", "/admin/secret"),
+            ("/a/b;c=d;e", "/a/b"),
+            ("/;", "/"),
+            ("/a/", "/a"),
+        ] {
+            assert_eq!(without_parameters(path), cut);
+        }
+    }
 
     #[test]
     fn t14_a_host_is_a_name_or_an_address_and_nothing_else() {

@@ -86,6 +86,19 @@ pub enum Found {
     },
 }
 
+impl Found {
+    /// The API, whatever else was found.
+    pub fn api(&self) -> Option<usize> {
+        match self {
+            Self::NoApi => None,
+            Self::Api { api, .. }
+            | Self::NoOperation { api }
+            | Self::MethodNotAllowed { api, .. }
+            | Self::Contract { api } => Some(*api),
+        }
+    }
+}
+
 /// The compiled routes of a snapshot.
 #[derive(Debug, Default)]
 pub struct Router {
