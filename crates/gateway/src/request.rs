@@ -4,8 +4,15 @@
 //! leave by one door ([`crate::respond`]), and every exchange, good or bad, passes the other
 //! ([`crate::record`]) once.
 
-use std::rc::Rc;
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    rc::Rc,
+    task::Poll,
+};
 
+use pasarela_model::Code;
 use pasarela_net::http1::Head;
 
 use crate::{
@@ -28,10 +35,27 @@ pub(crate) async fn serve<'h, D: Downstream>(
     head: &'h Head,
     ctx: &mut Ctx<'h>,
 ) {
-    if let Err(refusal) = carry(worker, down, head, ctx).await {
+    let carried = contained(carry(worker, down, head, ctx)).await.unwrap_or_else(|| {
+        tracing::error!(request = ctx.id.as_str(), "an exchange panicked");
+        Err(Refusal::new(Code::Internal, "the gateway failed at this request; it is not repeated"))
+    });
+    if let Err(refusal) = carried {
         respond::refuse(worker, down, head, ctx, refusal).await;
     }
     ctx.record(worker, head);
+}
+
+/// Runs a future; `None` if it panics. A bug that one request finds may cost that request and
+/// nothing else (T59). What the future had borrowed is as it was left: whoever goes on with it
+/// must not rely on more than that.
+async fn contained<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(done)) => Poll::Ready(Some(done)),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
 }
 
 async fn carry<'h, D: Downstream>(
@@ -54,4 +78,21 @@ async fn carry<'h, D: Downstream>(
     admit(worker, &permit, ctx)?;
     let order = mediate::request(&plane, &permit, down.framing(), head)?;
     forward(worker, &plane, &permit, &order, down, head, ctx).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn t59_a_panic_ends_one_future_and_nothing_else() {
+        assert_eq!(contained(async { 7 }).await, Some(7));
+        let panicking = contained(async {
+            tokio::task::yield_now().await;
+            let nothing: Option<u8> = None;
+            nothing.expect("a bug that a request found")
+        });
+        assert_eq!(panicking.await, None);
+        assert_eq!(contained(async { 8 }).await, Some(8));
+    }
 }

@@ -61,6 +61,15 @@ impl TraceId {
     }
 }
 
+impl SpanId {
+    /// Appends it as 16 hexadecimal digits.
+    pub fn write_hex(self, out: &mut Vec<u8>) {
+        let mut digits = [0; 16];
+        write_hex(&mut digits, 0, &self.0);
+        out.extend_from_slice(&digits);
+    }
+}
+
 impl fmt::Debug for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", u128::from_be_bytes(self.0))

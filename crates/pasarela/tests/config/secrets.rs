@@ -126,3 +126,28 @@ fn t55_a_bad_key_from_outside_is_refused_without_a_word_of_it() {
     silent(&format!("{HEAD}shared_limits: ${{DATABASE}}\n"));
     silent(&format!("{HEAD}workers: ${{ACME_KEY}}\n"));
 }
+
+#[test]
+fn t15_of_a_key_only_its_digest_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("acme.key"), "CANARY-0123456789abcdef\n").unwrap();
+    let text = "version: 1\napplications:\n  - { name: a, keys: [{ file: acme.key }] }\n";
+    let path = folder.path().join("pasarela.yaml");
+    let loaded = read(text.as_bytes(), &path, &super::environment, 1).unwrap();
+    let [pasarela_model::Credential::ApiKey(digest)] =
+        loaded.snapshot.applications[0].credentials[..]
+    else {
+        panic!("one key was given");
+    };
+    // SHA-256 of the file's content without its line end.
+    let hex: String = digest.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, "3948427250b2901ee16267b2f3c066ffdba889f4ce0e5e627d16cb2544830fbe");
+    assert!(!format!("{loaded:?}").contains(CANARY));
+}
+
+#[test]
+fn t27_the_console_is_for_this_machine_unless_told_otherwise() {
+    let listen = pasarela::config::empty(1).settings.listen;
+    assert!(listen.console.ip().is_loopback());
+    assert_eq!((listen.tls, listen.internal, listen.smtp), (None, None, None));
+}

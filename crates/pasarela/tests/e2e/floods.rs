@@ -7,7 +7,7 @@ use pasarela_testkit::{RawClient, Upstream, eventually, seconds};
 use crate::gateway;
 
 #[test]
-fn t41_idle_connections_are_cheap() {
+fn t41_l05_idle_connections_are_cheap() {
     const COUNT: usize = 2000;
     let upstream = Upstream::ok("ok");
     let gateway = gateway().api("t", &upstream).limit("connections_per_ip: 10000").start();

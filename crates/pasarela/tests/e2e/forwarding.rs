@@ -219,7 +219,7 @@ fn t07_forged_fields_over_http2_do_not_arrive() {
 }
 
 #[test]
-fn t07_a_trusted_proxy_is_believed_and_nobody_else() {
+fn t07_l14_a_trusted_proxy_is_believed_and_nobody_else() {
     let upstream = Upstream::echo();
     for (trusted, believed) in [
         ("127.0.0.0/8", true),

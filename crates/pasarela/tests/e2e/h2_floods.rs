@@ -104,7 +104,7 @@ fn t38_crumbs_and_closed_windows_hold_little() {
 }
 
 #[test]
-fn t39_rapid_resets_end_the_connection() {
+fn t39_l19_rapid_resets_end_the_connection() {
     let upstream = slow_service();
     let gateway = gateway().api("t", &upstream).start();
     let block = H2Client::block(GET);
@@ -203,7 +203,7 @@ fn t39_ordinary_cancellation_is_no_attack() {
 }
 
 #[test]
-fn t40_control_frames_without_end_end_the_connection() {
+fn t40_l20_control_frames_without_end_end_the_connection() {
     let upstream = Upstream::ok("ok");
     let gateway = gateway().api("t", &upstream).start();
     let floods: [(&str, Vec<u8>); 4] = [

@@ -21,6 +21,7 @@ mod hosts;
 mod limits;
 mod logs;
 mod paths;
+mod ports;
 mod reload;
 mod slow;
 mod tls;
