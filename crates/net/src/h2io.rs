@@ -115,10 +115,8 @@ impl Source for H2Source {
         out: &mut Vec<u8>,
         most: usize,
     ) -> Poll<Result<Piece, TransferError>> {
-        if self.held.is_empty() {
-            if self.ended || !ready!(self.poll_held(cx))? {
-                return Poll::Ready(Ok(Piece::End));
-            }
+        if self.held.is_empty() && (self.ended || !ready!(self.poll_held(cx))?) {
+            return Poll::Ready(Ok(Piece::End));
         }
         let take = self.held.len().min(most);
         out.extend_from_slice(&self.held[..take]);
