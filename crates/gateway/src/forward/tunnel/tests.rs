@@ -84,7 +84,8 @@ fn t54_a_tunnel_changes_no_byte_and_keeps_half_closes() {
         on_a_worker(async move {
             let rig = Rig::new(carried, Limits::default()).await;
             // No frames, but anything at all: 3 MB each way at the same time.
-            let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
+            let bytes: Vec<u8> =
+                (0..3_000_000_u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
             let (mut caller_read, mut caller_write) = rig.caller.into_split();
             let (mut server_read, mut server_write) = rig.server.into_split();
             let sent = bytes.clone();
