@@ -28,6 +28,7 @@ mod tls;
 mod tunnels;
 mod upstream_faults;
 mod upstream_limits;
+mod websockets;
 
 use pasarela_testkit::{Builder, Gateway};
 
