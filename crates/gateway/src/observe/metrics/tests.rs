@@ -108,6 +108,7 @@ fn snapshot(apis: &[(&str, u32)]) -> Snapshot {
             passive: pasarela_model::PassiveHealth::default(),
             active: None,
             preserve_host: false,
+            concurrency: pasarela_model::Concurrency::default(),
         },
         plans: vec![],
         upgrade: false,
