@@ -11,13 +11,18 @@
 //! - *slow*: the window's latency is 1.5 times the learned one, and 20 ms more. The latency of a
 //!   window is a geometric mean: a queue moves it, because a queue delays everybody; the few
 //!   giants of a heavy-tailed service do not;
-//! - *pressed*: more came than was answered, or was refused, or very many wait.
+//! - *pressed*: clearly more comes than is answered, for longer than a service that merely became
+//!   slow would need to catch up; or requests are refused already; or very many wait.
 //!
 //! Under evidence the limit takes Gradient2's step, `0.8·limit + 0.2·g·limit` with
 //! `g = clamp(0.5, 1, tolerated/measured)`, as long as at least half of it is used; without, it
 //! grows. Nothing is ever probed by holding traffic back. What holding back does is looked at
-//! instead: if half the concurrency waits as long as all of it did, then there was no queue, the
-//! service simply is that slow now, and the limit opens with the new latency as the learned one.
+//! instead ([`Trial`]): with a queue, half the concurrency is answered as fast as all of it, and
+//! the limit goes on down towards rate × latency; without one half as much is answered, the
+//! service simply is that slow now, and the limit opens with its latency as the learned one.
+//!
+//! What it does not see: an overload of less than a fifth, until 2,000 wait; a queue that only a
+//! small part of the requests stand in. `concurrency: N` is for those.
 //!
 //! No clock, no lock a request could wait for: counting is one atomic addition at the beginning
 //! and two at the end; whoever ends first after a window is over does the sums, once.
@@ -425,7 +430,7 @@ impl Control {
             }
             (trial.judging, trial.proven) = (false, true);
             (trial.answers, trial.seconds) = (0.0, 0.0);
-            self.limit = self.limit.min(useful).max(LEAST);
+            self.limit = self.limit.min(useful.max(self.limit / 4.0)).max(LEAST);
             return;
         }
         if trial.proven && window.peak <= self.limit.max(LEAST) + 1.0 {

@@ -187,10 +187,10 @@ const SERVERS: usize = 10;
 const WORK: f64 = 0.05;
 const CAPACITY: f64 = SERVERS as f64 / WORK;
 
-/// Half of capacity for 3 s, then `factor` times capacity for 60 s.
+/// Half of capacity for 3 s, then `factor` times capacity for 20 s.
 fn step(factor: f64, leave: bool, seed: u64, limiter: &Limiter) -> Tally {
     let world = World {
-        seconds: 63.0,
+        seconds: 23.0,
         offered: &|now| CAPACITY * if now < 3.0 { 0.5 } else { factor },
         work: &|_, random| random.exponential(WORK),
         servers: &|_| SERVERS,
@@ -201,35 +201,36 @@ fn step(factor: f64, leave: bool, seed: u64, limiter: &Limiter) -> Tally {
     run(&world, seed, limiter)
 }
 
-fn check_goodput(seeds: u64, factor: f64, leave: bool) {
-    let tallies = all(seeds, |seed| step(factor, leave, seed, &adaptive()));
-    let least = 0.9 * 60.0 * CAPACITY;
-    let (seed, worst) = tallies
-        .iter()
-        .map(|tally| tally.good as f64)
-        .enumerate()
-        .min_by(|a, b| a.1.total_cmp(&b.1))
-        .unwrap();
-    eprintln!("{factor} {leave}: worst {:.3} of capacity (seed {seed})", worst / (60.0 * CAPACITY));
-    eprintln!("{:?}", tallies[seed].by_second);
-    assert!(worst >= least, "seed {seed}: {:?}", tallies[seed].by_second);
+/// Goodput of 60 s of overload as a part of capacity: the first 20 s, and 40 s like the last 15
+/// of them.
+fn goodput(tally: &Tally) -> f64 {
+    let steady: u64 = tally.by_second[8..23].iter().sum();
+    (tally.good as f64 + 40.0 / 15.0 * steady as f64) / (60.0 * CAPACITY)
+}
+
+fn check_goodput(factor: f64, leave: bool) {
+    let tallies = all(SEEDS, |seed| step(factor, leave, seed, &adaptive()));
+    for (seed, tally) in tallies.iter().enumerate() {
+        let part = goodput(tally);
+        assert!(part >= 0.9, "seed {seed}: {part:.3} {:?}", tally.by_second);
+    }
 }
 
 #[test]
 fn t45_goodput_holds_at_three_times_capacity() {
-    check_goodput(SEEDS, 3.0, false);
+    check_goodput(3.0, false);
 }
 
 #[test]
 fn t45_goodput_holds_at_five_times_capacity() {
-    check_goodput(SEEDS, 5.0, true);
+    check_goodput(5.0, true);
 }
 
 #[test]
 fn t45_without_a_limit_goodput_collapses() {
     // What the other tests would see if the limiter did nothing.
     let tally = step(3.0, false, 1, &Limiter::new(Concurrency::Off));
-    assert!((tally.good as f64) < 0.1 * 60.0 * CAPACITY, "{:?}", tally.by_second);
+    assert!(goodput(&tally) < 0.1, "{:?}", tally.by_second);
     assert_eq!(tally.shed, 0);
 }
 
