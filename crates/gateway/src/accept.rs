@@ -13,10 +13,13 @@ use tokio::sync::watch;
 use crate::{
     ctx::Origin,
     observe::{Listener, Protocol},
+    overload::Level,
     serve_h1, serve_h2,
     worker::{Phase, Worker},
 };
 
+/// How often it is asked whether there is memory for connections again (L46).
+const PAUSE: Duration = Duration::from_millis(50);
 /// A queue that gives nothing for this long is empty.
 const EMPTY: Duration = Duration::from_millis(10);
 /// Longest time for what waits in a queue when the process drains.
@@ -41,7 +44,12 @@ pub(crate) async fn run(
                 }
                 return;
             }
-            accepted = acceptor.next() => accepted,
+            accepted = async {
+                while worker.shared.overload.level() == Level::Closed {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                acceptor.next().await
+            } => accepted,
         };
         begin(&worker, accepted, listener, tls.as_ref());
     }

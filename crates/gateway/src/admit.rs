@@ -5,13 +5,34 @@ use pasarela_model::Code;
 use crate::{
     authorize::Permit,
     ctx::{Ctx, RateAnswer},
+    observe::Shed,
+    overload::Level,
     respond::Refusal,
     worker::Worker,
 };
 
-/// Counts the call on its rate limit and notes what the answer will say about it.
+/// Whether the process has memory for another request (L46).
+#[inline]
+pub(crate) fn has_room(worker: &Worker) -> Result<(), Refusal> {
+    match worker.shared.overload.level() {
+        Level::Calm | Level::Lean => Ok(()),
+        Level::Shedding | Level::Closed => {
+            worker.observer.metrics.shed(Shed::Memory);
+            let detail = "memory is running out here; try again in a moment";
+            Err(Refusal::new(Code::Overloaded, detail).retry_after(5))
+        }
+    }
+}
+
+/// Asks whether the API's servers can take another call (T45), before it costs anything; then
+/// counts the call on its rate limit and notes what the answer will say about it.
 pub(crate) fn admit(worker: &Worker, permit: &Permit, ctx: &mut Ctx<'_>) -> Result<(), Refusal> {
     let plane = ctx.plane.clone();
+    if !plane.apis[permit.target.api].cluster.limiter().admits() {
+        worker.observer.metrics.shed(Shed::Concurrency);
+        let detail = "the service has as many requests waiting as it can answer in time";
+        return Err(Refusal::new(Code::Overloaded, detail).retry_after(1));
+    }
     let subscriber = permit
         .application
         .and_then(|application| plane.apis[permit.target.api].subscribers.get(&application));

@@ -6,6 +6,7 @@
 
 mod http1;
 mod http2;
+mod slot;
 mod tunnel;
 
 use std::{net::SocketAddr, rc::Rc, time::Instant};
@@ -16,6 +17,7 @@ use pasarela_net::{
     pool::{ConnectError, Connector},
     transfer::TransferError,
 };
+use slot::Slot;
 use smallvec::SmallVec;
 
 use crate::{
@@ -42,6 +44,8 @@ pub(crate) struct Call<'a, 'h> {
     order: &'a Order<'h>,
     head: &'a Head,
     limits: &'a pasarela_model::Limits,
+    /// Its place among those that wait for the upstream.
+    slot: Slot<'a>,
 }
 
 /// Where one try goes.
@@ -56,6 +60,7 @@ impl Destination<'_> {
     /// The head of an answer is here. A server on probation is told of at once: its body may
     /// take hours, and until the probe is reported nobody else is sent there.
     fn answered(&self, call: &Call<'_, '_>, status: u16) {
+        call.slot.answered(status);
         if matches!(self.endpoint.status(), Status::Probing) && !matches!(status, 502..=504) {
             let now = now_ms(call.worker, Instant::now());
             let change = self.endpoint.report(now, Outcome::Success);
@@ -95,7 +100,8 @@ pub(crate) async fn forward<'h, D: Downstream>(
     let runtime = &plane.apis[index];
     let cluster = &runtime.cluster;
     let limits = &plane.snapshot.limits;
-    let call = Call { worker, api, plane: runtime, permit, order, head, limits };
+    let slot = Slot::new(cluster.limiter(), worker.shared.epoch);
+    let call = Call { worker, api, plane: runtime, permit, order, head, limits, slot };
     let hash = match &api.upstream.balance {
         Balance::ConsistentHash(key) => {
             let field = |name: &str| head.find(name).map(hash_key);
@@ -131,11 +137,16 @@ pub(crate) async fn forward<'h, D: Downstream>(
             connector: &runtime.connectors[guard.target],
         };
         ctx.upstream = Some(UpstreamCall { address: guard.address, start, end: None, status: 0 });
+        call.slot.begin(start, !order.framing.is_empty());
         let outcome = match api.upstream.http {
             HttpVersion::Http1 => http1::attempt(&call, &destination, down, ctx).await,
             // Boxed: an exchange over HTTP/1.1 should not carry the room for this one.
             HttpVersion::Http2 => Box::pin(http2::attempt(&call, &destination, down, ctx)).await,
         };
+        call.slot.ended(matches!(
+            &outcome,
+            Err(Stop::Caller(_) | Stop::Upstream { failure: Failure::Timeout, .. })
+        ));
         let status = ctx.upstream.map_or(0, |upstream| upstream.status);
         let judged = match &outcome {
             Ok(()) if !matches!(status, 502..=504) => Some(Outcome::Success),

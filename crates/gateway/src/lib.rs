@@ -16,6 +16,7 @@ mod identify;
 pub mod limiter;
 mod mediate;
 pub mod observe;
+pub mod overload;
 pub mod path;
 mod plane;
 mod record;

@@ -16,7 +16,7 @@ use pasarela_model::Code;
 use pasarela_net::http1::Head;
 
 use crate::{
-    admit::admit,
+    admit::{admit, has_room},
     authorize::{authorize, may_read},
     ctx::Ctx,
     downstream::Downstream,
@@ -64,6 +64,7 @@ async fn carry<'h, D: Downstream>(
     head: &'h Head,
     ctx: &mut Ctx<'h>,
 ) -> Result<(), Refusal> {
+    has_room(worker)?;
     let plane = Rc::clone(&ctx.plane);
     let target = match route(&plane, head, ctx)? {
         Routed::Call(target) => target,

@@ -18,6 +18,7 @@ use crate::{
     downstream::{Answer, Body, Downstream, Length, Put},
     mediate::tokens,
     observe::{ConnectionGauge, Protocol},
+    overload::Level,
     request,
     respond::{self, Refusal},
     serve_h2,
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// What an idle connection is given to send one more request before it is closed, when the
-/// process drains and nobody follows.
+/// process drains and nobody follows, or is short of memory.
 const DRAIN_LINGER: Duration = Duration::from_millis(500);
 /// The first bytes of every HTTP/2 connection (RFC 9113 §3.4), as far as they tell it apart.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -178,16 +179,17 @@ async fn next_head(
                 Poll::Ready(Ok(false) | Err(_)) => return Poll::Ready(Next::Ended),
                 Poll::Pending => {}
             }
+            let lean = worker.shared.overload.level() >= Level::Lean;
             let patience = match (begun || first, worker.phase()) {
                 (true, _) => header_time,
-                (false, Phase::Draining) => {
+                (false, phase) if lean || phase == Phase::Draining => {
                     if !draining {
                         wait.end();
                         draining = true;
                     }
                     DRAIN_LINGER
                 }
-                (false, Phase::Serving | Phase::HandedOver) => idle,
+                (false, _) => idle,
             };
             return match wait.poll(cx, patience) {
                 Poll::Pending => Poll::Pending,
@@ -496,7 +498,7 @@ impl Answer for Http1Answer<'_> {
     ) -> Result<(), TransferError> {
         *self.answered = true;
         // Asked now and not when the request began: the process may have begun to drain since.
-        *self.close |= self.worker.phase() != Phase::Serving || *self.expecting;
+        *self.close |= self.worker.closes_connections() || *self.expecting;
         if self.version == Version::Http10 && length == Length::Unknown {
             *self.close = true;
         }

@@ -26,6 +26,7 @@ use crate::{
     ctx::{Ctx, Origin},
     downstream::{Answer, Body, Downstream, Length, Put},
     observe::Protocol,
+    overload::Level,
     request,
     respond::{self, Refusal},
     worker::{Phase, Worker},
@@ -68,12 +69,13 @@ pub(crate) async fn serve(worker: &Rc<Worker>, stream: Stream, ahead: Vec<u8>, o
     };
     let origin = Rc::new(origin);
     let active = Rc::new(Cell::new(0usize));
-    let (mut leaving, mut shut_out) = (false, false);
+    let (mut leaving, mut shut_out, mut served) = (false, false, false);
     let (mut idle, last) = (Wait::default(), Deadline::new());
     poll_fn(|cx| {
         loop {
             match connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
+                    served = true;
                     let guard = Active::new(&active);
                     let (worker, origin) = (Rc::clone(worker), Rc::clone(&origin));
                     let stall = limits.h2_window_stall;
@@ -96,7 +98,11 @@ pub(crate) async fn serve(worker: &Rc<Worker>, stream: Stream, ahead: Vec<u8>, o
                         last.arm(SHUT_OUT);
                         continue;
                     }
-                    if !leaving && worker.phase() != Phase::Serving {
+                    // A connection that has brought nothing yet would only be replaced by another.
+                    if !leaving
+                        && (worker.phase() != Phase::Serving
+                            || (served && worker.shared.overload.level() >= Level::Lean))
+                    {
                         leaving = true;
                         idle.end();
                         connection.graceful_shutdown();

@@ -22,6 +22,7 @@ use crate::{
     accept,
     cluster::Cursor,
     observe::{Listener, Observability, Observer},
+    overload::{Level, Overload},
     plane::Plane,
 };
 
@@ -34,6 +35,8 @@ pub struct Shared {
     pub observability: Arc<Observability>,
     /// Connections from everywhere.
     pub connections: Arc<ConnectionTable>,
+    /// How full memory is.
+    pub overload: Arc<Overload>,
 }
 
 /// A socket to accept from.
@@ -140,6 +143,13 @@ impl Worker {
 
     pub(crate) fn phase(&self) -> Phase {
         self.phase.get()
+    }
+
+    /// Whether connections are better closed than kept: the process is on its way out, or short
+    /// of memory.
+    #[inline]
+    pub(crate) fn closes_connections(&self) -> bool {
+        self.phase.get() != Phase::Serving || self.shared.overload.level() >= Level::Lean
     }
 
     /// When it ends, once that is settled.
@@ -302,10 +312,16 @@ fn seed(index: usize) -> u64 {
 /// What has to be done now and then.
 async fn housekeeping(worker: Rc<Worker>) {
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
-    let mut count = 0u32;
+    let (mut count, mut before) = (0u32, Level::Calm);
     loop {
         ticks.tick().await;
         worker.observer.tick();
+        let level = worker.shared.overload.level();
+        if level > Level::Calm && before == Level::Calm {
+            // Whoever idles is to notice that it may not idle for long.
+            timer::wake_all();
+        }
+        before = level;
         count = count.wrapping_add(1);
         if count % 5 == 0 {
             refresh_date(&worker);

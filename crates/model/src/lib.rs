@@ -13,9 +13,9 @@ pub use limits::Limits;
 pub use problem::{Code, Side};
 pub use secret::Secret;
 pub use snapshot::{
-    ActiveHealth, Api, Application, Balance, ClientAuth, Credential, Face, HashKey, HeaderMatch,
-    HostPattern, HttpVersion, IpNet, KeyDigest, Operation, Organisation, OrganisationKind,
-    PassiveHealth, PathSegment, PathTemplate, Plan, Quota, QuotaOver, QuotaWindow, Rate, Retries,
-    ServedContract, Snapshot, Subscription, Timeouts, Upstream, UpstreamTarget, UpstreamTls,
-    Visibility,
+    ActiveHealth, Api, Application, Balance, ClientAuth, Concurrency, Credential, Face, HashKey,
+    HeaderMatch, HostPattern, HttpVersion, IpNet, KeyDigest, Operation, Organisation,
+    OrganisationKind, PassiveHealth, PathSegment, PathTemplate, Plan, Quota, QuotaOver,
+    QuotaWindow, Rate, Retries, ServedContract, Snapshot, Subscription, Timeouts, Upstream,
+    UpstreamTarget, UpstreamTls, Visibility,
 };

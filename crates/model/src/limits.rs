@@ -69,6 +69,9 @@ pub struct Limits {
     pub log_ring_bytes: u32,
     /// L48: time for requests in flight to finish when the process drains.
     pub drain: Duration,
+    /// L46: resident memory the process may have, bytes; 0 means what its cgroup or else the
+    /// machine has.
+    pub memory_bytes: u64,
 }
 
 impl Default for Limits {
@@ -105,6 +108,7 @@ impl Default for Limits {
             upstream_idle_connections: 256,
             log_ring_bytes: 8 << 20,
             drain: Duration::from_secs(30),
+            memory_bytes: 0,
         }
     }
 }

@@ -166,6 +166,20 @@ pub struct Upstream {
     pub active: Option<ActiveHealth>,
     /// `true`: the upstream sees the caller's `Host`; `false` (the default): its own.
     pub preserve_host: bool,
+    /// How many requests may wait for it at a time.
+    pub concurrency: Concurrency,
+}
+
+/// How many requests may wait for an upstream's answer at a time (L46, T45).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Concurrency {
+    /// As many as it can take, learned from its answers.
+    #[default]
+    Adaptive,
+    /// Any number.
+    Off,
+    /// So many; at least 1.
+    Fixed(u32),
 }
 
 /// One server behind an API.

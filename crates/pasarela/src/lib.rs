@@ -5,5 +5,6 @@ pub mod config;
 pub mod console;
 pub mod demo;
 pub mod logging;
+pub mod memory;
 pub mod otlp;
 pub mod serve;

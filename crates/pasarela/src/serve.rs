@@ -20,6 +20,7 @@ use anyhow::Context as _;
 use pasarela_gateway::{
     Phase, Plane, Shared, Socket,
     observe::{self, AccessTarget, Listener, Observability, TraceSettings},
+    overload::{Level, Overload},
 };
 use pasarela_model::Snapshot;
 use pasarela_net::{
@@ -38,7 +39,7 @@ use crate::{
     config::{self, Loaded, Settings, settings},
     console::{self, Console, Readiness},
     logging::{self, LogFormat},
-    otlp,
+    memory, otlp,
 };
 
 /// Where the offer of the sockets stands, in the data folder.
@@ -257,7 +258,14 @@ fn start(
         }
     });
 
+    let overload = Arc::new(Overload::default());
+    runtime.spawn_local(watch_memory(
+        Arc::clone(&overload),
+        planes.subscribe(),
+        Arc::clone(&observability),
+    ));
     let shared = Arc::new(Shared {
+        overload,
         epoch,
         observability: Arc::clone(&observability),
         connections: Arc::clone(&connections),
@@ -395,6 +403,34 @@ fn serve_console(
         }
     });
     Ok(())
+}
+
+/// How often memory is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// L46: sees how full memory is, and lets the workers know.
+async fn watch_memory(
+    overload: Arc<Overload>,
+    planes: watch::Receiver<Arc<Plane>>,
+    observability: Arc<Observability>,
+) {
+    let mut looks = tokio::time::interval(LOOK);
+    let (mut configured, mut limit) = (None, 0);
+    loop {
+        looks.tick().await;
+        let wanted = planes.borrow().snapshot.limits.memory_bytes;
+        if configured != Some(wanted) {
+            (configured, limit) = (Some(wanted), memory::limit(wanted));
+        }
+        let Some(used) = memory::used() else { return };
+        if let Some(level) = overload.observe(used, limit) {
+            observability.metrics().overload_level(level as u8);
+            match level {
+                Level::Calm => tracing::info!(used, limit, "memory is no longer short"),
+                _ => tracing::warn!(used, limit, level = level as u8, "memory is short"),
+            }
+        }
+    }
 }
 
 /// Why a process stops serving.

@@ -17,6 +17,7 @@
 //! one down (or that all weights are 0).
 
 pub mod balance;
+pub mod concurrency;
 pub mod health;
 pub mod retry;
 
@@ -28,6 +29,7 @@ use pasarela_model::{ActiveHealth, Balance, PassiveHealth, Upstream, UpstreamTar
 
 pub use balance::{Cursor, hash_key};
 use balance::{Round, View};
+pub use concurrency::{Left, Limiter};
 pub use health::{Change, Endpoint, InFlight, Outcome, Status};
 use health::{Pool, State};
 pub use retry::{Budget, Failure, Sent, retryable};
@@ -58,6 +60,7 @@ pub struct Cluster {
     passive: PassiveHealth,
     active: Option<ActiveHealth>,
     budget: Budget,
+    limiter: Arc<Limiter>,
     pool: Arc<Pool>,
     /// Addresses by target; the lock also keeps writers of `view` apart.
     addresses: Mutex<Vec<Vec<SocketAddr>>>,
@@ -95,12 +98,17 @@ impl Cluster {
             Some(cluster) => cluster.budget.with_percent(upstream.retries.budget_percent),
             None => Budget::new(upstream.retries.budget_percent),
         };
+        let limiter = match previous.map(|cluster| &cluster.limiter) {
+            Some(limiter) if limiter.mode() == upstream.concurrency => Arc::clone(limiter),
+            _ => Arc::new(Limiter::new(upstream.concurrency)),
+        };
         let cluster = Self {
             targets: upstream.targets.clone(),
             balance: upstream.balance.clone(),
             passive: upstream.passive,
             active: upstream.active.clone(),
             budget,
+            limiter,
             pool: Arc::default(),
             addresses: Mutex::default(),
             view: RwLock::new(Arc::new(View::empty())),
@@ -128,6 +136,11 @@ impl Cluster {
     /// The retry budget, shared by all workers.
     pub fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    /// How many requests may wait for answers, shared by all workers.
+    pub fn limiter(&self) -> &Limiter {
+        &self.limiter
     }
 
     /// Whether [`Self::pick`] wants a hash of something of the request ([`hash_key`]).

@@ -51,6 +51,7 @@ fn upstream(weights: &[u16]) -> Upstream {
         },
         active: None,
         preserve_host: false,
+        concurrency: pasarela_model::Concurrency::default(),
     }
 }
 

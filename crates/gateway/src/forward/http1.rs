@@ -179,7 +179,10 @@ async fn exchange<'h, D: Downstream>(
             if sending {
                 match request.poll(cx, &mut source, &mut up_sink, |_| {}) {
                     Poll::Pending => {}
-                    Poll::Ready(Ok(())) => sending = false,
+                    Poll::Ready(Ok(())) => {
+                        sending = false;
+                        call.slot.sent();
+                    }
                     Poll::Ready(Err(Failed::Source(error))) => {
                         return Poll::Ready(Err(Stop::Caller(caller_fault(&error))));
                     }
@@ -262,6 +265,7 @@ async fn exchange<'h, D: Downstream>(
                     return invalid("the service switched protocols unasked");
                 };
                 note_status(ctx, 101);
+                call.slot.answered(101);
                 switch(call, answer_head, &mut answer, ctx).await?;
                 return Ok(Ended::Switched(carried));
             }

@@ -150,7 +150,10 @@ async fn exchange<'h, D: Downstream>(
         if sending {
             match transfer.poll(cx, &mut source, &mut up_sink, |_| {}) {
                 Poll::Pending => {}
-                Poll::Ready(Ok(())) => sending = false,
+                Poll::Ready(Ok(())) => {
+                    sending = false;
+                    call.slot.sent();
+                }
                 Poll::Ready(Err(Failed::Source(error))) => {
                     return Poll::Ready(Err(Stop::Caller(caller_fault(&error))));
                 }

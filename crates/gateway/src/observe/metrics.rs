@@ -87,6 +87,19 @@ impl Refusal {
     ];
 }
 
+/// Why a request was refused although nothing was wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shed {
+    /// L46: the process is short of memory.
+    Memory,
+    /// T45: as many wait for the upstream as it can answer.
+    Concurrency,
+}
+
+impl Shed {
+    const ALL: [(Self, &str); 2] = [(Self::Memory, "memory"), (Self::Concurrency, "concurrency")];
+}
+
 /// How an attempt at an upstream failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpstreamFailure {
@@ -188,6 +201,7 @@ struct Shard {
     handshakes_ok: Counter,
     handshakes_failed: Counter,
     upstream_connections: Counter,
+    shed: [Counter; Shed::ALL.len()],
 }
 
 impl Shard {
@@ -200,6 +214,7 @@ impl Shard {
             handshakes_ok: Counter::default(),
             handshakes_failed: Counter::default(),
             upstream_connections: Counter::default(),
+            shed: Default::default(),
         }
     }
 
@@ -278,6 +293,13 @@ impl WorkerMetrics {
         self.shard.upstream_connections.add(1);
     }
 
+    /// A request was refused to protect us or an upstream.
+    pub fn shed(&self, why: Shed) {
+        if let Some(counter) = self.shard.shed.get(why as usize) {
+            counter.add(1);
+        }
+    }
+
     /// A connection was accepted; it counts as open until the gauge is dropped.
     pub fn connection(&self, listener: Listener) -> ConnectionGauge {
         let counters = self.listener(listener);
@@ -353,6 +375,7 @@ pub struct Metrics {
     reloads_ok: AtomicU64,
     reloads_failed: AtomicU64,
     generation: AtomicU64,
+    overload: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -391,6 +414,11 @@ impl Metrics {
     /// The first configuration is live; not a reload.
     pub fn loaded(&self, generation: u64) {
         self.generation.store(generation, Relaxed);
+    }
+
+    /// How short of memory the process is, from 0 to 3.
+    pub fn overload_level(&self, level: u8) {
+        self.overload.store(u64::from(level), Relaxed);
     }
 
     /// A configuration was refused and the old one serves on.

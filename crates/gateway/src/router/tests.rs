@@ -49,6 +49,7 @@ fn api(base_path: &str) -> Api {
             passive: PassiveHealth::default(),
             active: None,
             preserve_host: false,
+            concurrency: pasarela_model::Concurrency::default(),
         },
         plans: Vec::new(),
         upgrade: false,

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use pasarela_model::{
-    ActiveHealth, Api, Balance, Face, HashKey, HeaderMatch, HostPattern, HttpVersion,
+    ActiveHealth, Api, Balance, Concurrency, Face, HashKey, HeaderMatch, HostPattern, HttpVersion,
     PassiveHealth, Retries, Timeouts, Upstream, UpstreamTarget, UpstreamTls, Visibility,
 };
 use rustls::pki_types::ServerName;
@@ -19,7 +19,7 @@ use super::{
     walk::{Fields, Walk, start_of},
 };
 
-pub(crate) const KEYS: [&str; 20] = [
+pub(crate) const KEYS: [&str; 21] = [
     "name",
     "version",
     "contract",
@@ -36,6 +36,7 @@ pub(crate) const KEYS: [&str; 20] = [
     "timeouts",
     "retries",
     "health",
+    "concurrency",
     "upgrade",
     "body_bytes",
     "undeclared",
@@ -364,6 +365,9 @@ fn upstream(walk: &Walk<'_>, fields: &Fields<'_>) -> Option<Upstream> {
     let health = fields
         .get("health")
         .map_or(Some((PassiveHealth::default(), None)), |node| health(walk, node));
+    let concurrency = fields
+        .get("concurrency")
+        .map_or(Some(Concurrency::default()), |node| concurrency(walk, node));
     let (passive, active) = health?;
     Some(Upstream {
         targets: targets?,
@@ -375,6 +379,7 @@ fn upstream(walk: &Walk<'_>, fields: &Fields<'_>) -> Option<Upstream> {
         passive,
         active,
         preserve_host: false,
+        concurrency: concurrency?,
     })
 }
 
@@ -474,6 +479,21 @@ fn balance(walk: &Walk<'_>, node: &Node) -> Option<Balance> {
         },
     };
     Some(Balance::ConsistentHash(key))
+}
+
+/// `adaptive`, `off`, or a number.
+fn concurrency(walk: &Walk<'_>, node: &Node) -> Option<Concurrency> {
+    const WHAT: &str = "`concurrency`";
+    match &node.kind {
+        Kind::Scalar(text) if text.starts_with(|first: char| first.is_ascii_digit()) => {
+            let most = walk.integer(node, WHAT, 1..=1_000_000)?;
+            u32::try_from(most).ok().map(Concurrency::Fixed)
+        }
+        _ => {
+            let words = [("adaptive", Concurrency::Adaptive), ("off", Concurrency::Off)];
+            walk.word(node, WHAT, &words)
+        }
+    }
 }
 
 fn upstream_tls(walk: &Walk<'_>, node: &Node) -> Option<UpstreamTls> {

@@ -339,6 +339,7 @@ pub(crate) fn limits(walk: &Walk<'_>, node: &Node) -> Limits {
         upstream_idle_connections: count 0..=MANY,
         log_ring_bytes: bytes 64 * KI..=1024 * MI,
         drain: time (),
+        memory_bytes: long 0..=u64::MAX,
     });
     limits
 }

@@ -20,6 +20,7 @@ mod h2_frames;
 mod hosts;
 mod limits;
 mod logs;
+mod overload;
 mod paths;
 mod ports;
 mod reload;

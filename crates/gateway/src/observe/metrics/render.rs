@@ -9,7 +9,7 @@ use pasarela_model::Code;
 
 use super::{
     ApiCounters, BUCKETS, CLASSES, Counter, ENDS, ListenerCounters, Metrics, Names, PROTOCOLS,
-    Refusal, Shard, Slot, UpstreamFailure, class,
+    Refusal, Shard, Shed, Slot, UpstreamFailure, class,
 };
 use crate::observe::fact::Listener;
 
@@ -66,6 +66,22 @@ impl Metrics {
             "Number of the configuration that serves.",
             self.generation.load(Relaxed),
         );
+        one(
+            "pasarela_overload_level",
+            "gauge",
+            "Memory pressure: 0 none, 1 no keep-alive, 2 requests are refused, 3 no new connections.",
+            self.overload.load(Relaxed),
+        );
+        family(
+            out,
+            "pasarela_shed_total",
+            "counter",
+            "Requests refused to protect the process or an upstream, by reason.",
+        );
+        for (place, (_, reason)) in Shed::ALL.iter().enumerate() {
+            let count: u64 = shards.iter().map(|shard| shard.shed[place].get()).sum();
+            let _ = writeln!(out, "pasarela_shed_total{{reason=\"{reason}\"}} {count}");
+        }
         family(
             out,
             "pasarela_tls_handshakes_total",

@@ -108,6 +108,7 @@ fn snapshot(apis: &[(&str, u32)]) -> Snapshot {
             passive: pasarela_model::PassiveHealth::default(),
             active: None,
             preserve_host: false,
+            concurrency: pasarela_model::Concurrency::default(),
         },
         plans: vec![],
         upgrade: false,
@@ -222,12 +223,17 @@ fn connections_are_counted_while_they_are_open() {
     assert_eq!((open("unknown"), open("h2"), open("h1")), (0.0, 0.0, 0.0));
     worker.connection_refused(Listener::Tls, Refusal::TooManyFromAddress);
     worker.tls_handshake(false);
+    worker.shed(Shed::Concurrency);
+    metrics.overload_level(2);
     let series = read(&metrics.render());
     let refused =
         r#"pasarela_connections_refused_total{listener="tls",reason="too_many_from_address"}"#;
     assert_eq!(series[refused], 1.0);
     assert_eq!(series[r#"pasarela_connections_accepted_total{listener="tls"}"#], 2.0);
     assert_eq!(series[r#"pasarela_tls_handshakes_total{result="failed"}"#], 1.0);
+    assert_eq!(series[r#"pasarela_shed_total{reason="concurrency"}"#], 1.0);
+    assert_eq!(series[r#"pasarela_shed_total{reason="memory"}"#], 0.0);
+    assert_eq!(series["pasarela_overload_level"], 2.0);
 }
 
 #[test]

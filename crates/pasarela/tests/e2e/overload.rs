@@ -1,0 +1,156 @@
+//! Overload: fixed concurrency, answers that stream, and memory that runs short.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use pasarela_testkit::{Gateway, Upstream, eventually, seconds};
+
+use crate::gateway;
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const GET: &str = "GET /t/x HTTP/1.1\r\nHost: test\r\n\r\n";
+
+#[test]
+fn t45_a_fixed_number_waits_and_the_rest_is_told_to_come_back() {
+    let upstream = Upstream::handle(|_| {
+        thread::sleep(Duration::from_millis(1_500));
+        OK.into()
+    });
+    let gateway = gateway().api_with("t", &[&upstream.url()], "concurrency: 2").start();
+    let mut waiting: Vec<_> = (0..2).map(|_| gateway.connect()).collect();
+    for client in &mut waiting {
+        client.send(GET);
+    }
+    upstream.await_requests(2);
+    let refused = gateway.connect().ask(GET);
+    refused.assert_problem(503, "GW0026");
+    assert_eq!(refused.get("Retry-After"), Some("1"));
+    let asked = Instant::now();
+    assert_eq!(gateway.console("/healthz").status, 200);
+    assert!(asked.elapsed() < Duration::from_millis(100), "{:?}", asked.elapsed());
+    assert_eq!(gateway.metric("pasarela_shed_total{reason=\"concurrency\"}"), 1.0);
+    for client in &mut waiting {
+        assert_eq!(client.response().status, 200);
+    }
+    assert_eq!(gateway.get("/t/x").status, 200, "there is room again");
+    assert_eq!(upstream.requests().len(), 3, "what was refused never left");
+}
+
+#[test]
+fn t45_an_answer_that_streams_does_not_wait() {
+    let upstream = Upstream::script(|conn| {
+        conn.request()?;
+        conn.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")?;
+        conn.pause(seconds(3));
+        conn.write("0\r\n\r\n")
+    });
+    let gateway = gateway().api_with("t", &[&upstream.url()], "concurrency: 1").start();
+    let streams: Vec<_> = (0..8)
+        .map(|_| {
+            let mut client = gateway.connect();
+            client.send(GET);
+            assert_eq!(client.head("GET").status, 200);
+            client
+        })
+        .collect();
+    assert_eq!(streams.len(), 8);
+    assert_eq!(gateway.metric("pasarela_shed_total{reason=\"concurrency\"}"), 0.0);
+}
+
+#[test]
+fn t45_many_patient_callers_are_no_overload() {
+    // More callers than the service can serve at a time, but none more than it can serve: they
+    // ask again only when they were answered.
+    let one_at_a_time = std::sync::Mutex::new(());
+    let upstream = Upstream::handle(move |_| {
+        let _turn = one_at_a_time.lock().expect("no panic under the lock");
+        thread::sleep(Duration::from_millis(2));
+        OK.into()
+    });
+    let gateway = gateway().api("t", &upstream).start();
+    let load = pasarela_testkit::Load::start(gateway.address(), 40, GET, "ok");
+    thread::sleep(seconds(4));
+    let report = load.stop();
+    assert_eq!(report.failures, Vec::<String>::new());
+    assert!(report.done > 300, "{report:?}");
+}
+
+/// Lets the gateway have so much memory that it uses this share of it.
+fn squeeze(gateway: &Gateway, per_cent: f64) {
+    let limit = (gateway.rss() as f64 * 100.0 / per_cent) as u64;
+    let yaml = gateway.yaml();
+    let start = yaml.find("memory_bytes: ").expect("the limit is set") + "memory_bytes: ".len();
+    let end = start + yaml[start..].find('\n').expect("a line ends");
+    gateway.reload(&format!("{}{limit}{}", &yaml[..start], &yaml[end..]));
+}
+
+fn level(gateway: &Gateway) -> f64 {
+    gateway.metric("pasarela_overload_level")
+}
+
+fn await_level(gateway: &Gateway, wanted: f64) {
+    let reached = eventually(seconds(5), || level(gateway) == wanted);
+    assert!(reached, "level {} instead of {wanted}", level(gateway));
+    // Workers look at it every tenth of a second.
+    thread::sleep(Duration::from_millis(150));
+}
+
+#[test]
+fn l46_at_85_per_cent_connections_are_not_kept() {
+    let upstream = Upstream::ok("ok");
+    let gateway = gateway().limit("memory_bytes: 0").api("t", &upstream).start();
+    let mut idle = gateway.connect();
+    assert!(!idle.ask(GET).closes());
+    assert_eq!(level(&gateway), 0.0);
+    squeeze(&gateway, 87.5);
+    await_level(&gateway, 1.0);
+    idle.assert_closed_within(seconds(3));
+    let mut client = gateway.connect();
+    let response = client.ask(GET);
+    assert_eq!(response.status, 200);
+    assert!(response.closes());
+    client.assert_closed();
+    squeeze(&gateway, 20.0);
+    await_level(&gateway, 0.0);
+    assert!(!gateway.connect().ask(GET).closes());
+}
+
+#[test]
+fn l46_at_90_per_cent_requests_are_shed_and_the_console_answers() {
+    let upstream = Upstream::ok("ok");
+    let gateway = gateway().limit("memory_bytes: 0").api("t", &upstream).start();
+    assert_eq!(gateway.get("/t/x").status, 200);
+    squeeze(&gateway, 92.5);
+    await_level(&gateway, 2.0);
+    let refused = gateway.connect().ask(GET);
+    refused.assert_problem(503, "GW0026");
+    assert!(refused.has("Retry-After") && refused.closes(), "{}", refused.brief());
+    let asked = Instant::now();
+    assert_eq!(gateway.console("/healthz").status, 200);
+    assert!(asked.elapsed() < Duration::from_millis(100), "{:?}", asked.elapsed());
+    assert!(gateway.metric("pasarela_shed_total{reason=\"memory\"}") >= 1.0);
+    squeeze(&gateway, 20.0);
+    await_level(&gateway, 0.0);
+    assert_eq!(gateway.get("/t/x").status, 200);
+}
+
+#[test]
+fn l46_at_95_per_cent_new_connections_wait() {
+    let upstream = Upstream::ok("ok");
+    let gateway = gateway().limit("memory_bytes: 0").api("t", &upstream).start();
+    squeeze(&gateway, 120.0);
+    await_level(&gateway, 3.0);
+    // Each accept loop was already waiting for one connection, and may take that one.
+    let mut clients: Vec<_> = (0..12).map(|_| gateway.connect()).collect();
+    for client in &mut clients {
+        client.send(GET);
+    }
+    let mut last = clients.pop().expect("there are twelve");
+    last.assert_silent_for(Duration::from_millis(700));
+    assert_eq!(gateway.console("/healthz").status, 200);
+    squeeze(&gateway, 20.0);
+    await_level(&gateway, 0.0);
+    assert_eq!(last.response().status, 200, "who waited is served");
+}
