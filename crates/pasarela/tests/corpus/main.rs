@@ -123,4 +123,5 @@ replays! {
     t09_response_heads = "response_head",
     routes = "route",
     trace_context = "traceparent",
+    t54_websocket_frames = "websocket",
 }
