@@ -11,6 +11,7 @@ mod contract;
 mod gateway;
 mod h2guard;
 mod http1;
+mod websocket;
 
 /// A target: any bytes go in; whoever finds a fault panics.
 pub type Target = fn(&[u8]);
@@ -29,6 +30,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("response_head", http1::response_head),
     ("route", gateway::route),
     ("traceparent", gateway::traceparent),
+    ("websocket", websocket::websocket),
 ];
 
 /// Runs one target.

@@ -108,7 +108,8 @@ fn t09_an_answer_that_has_no_body_brings_none_over_from_http2() {
 fn t28_an_api_for_partners_is_not_there_for_anybody_else() {
     let there = upstream(|mut stream, _| {
         read_until(&mut stream, "\r\n\r\n");
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+        let _ = stream
+            .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi");
     });
     let mut soap = api_for_partners("soap", there);
     soap.faces = vec![Face::Soap];
@@ -142,7 +143,8 @@ fn t07_trailers_do_not_say_who_calls() {
     let (tell, told) = mpsc::channel();
     let there = upstream(move |mut stream, _| {
         let seen = read_until(&mut stream, "0\r\n") + &read_until(&mut stream, "\r\n\r\n");
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        let _ =
+            stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
         tell.send(seen).unwrap();
     });
     let gateway = serve(vec![api("x", there)]);
@@ -201,7 +203,8 @@ fn a_slow_caller_takes_no_server_out_of_rotation() {
     let there = upstream(|mut stream, _| {
         let head = read_until(&mut stream, "\r\n\r\n");
         if head.starts_with("GET") {
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi");
         } else {
             let _ = stream.read(&mut [0u8; 100]);
             let _ = stream.read(&mut [0u8; 100]);
@@ -233,7 +236,8 @@ fn an_early_hint_arrives_before_the_answer() {
         read_until(&mut stream, "\r\n\r\n");
         stream.write_all(b"HTTP/1.1 103 Early Hints\r\nLink: </s>\r\n\r\n").unwrap();
         let _ = wait.lock().unwrap().recv_timeout(Duration::from_secs(10));
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        let _ =
+            stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     });
     let gateway = serve(vec![api("x", there)]);
     let mut caller = connect(gateway);
@@ -249,7 +253,8 @@ fn an_early_hint_arrives_before_the_answer() {
 fn l11_what_an_early_answer_leaves_behind_is_awaited_for_a_second() {
     let there = upstream(|mut stream, _| {
         read_until(&mut stream, "\r\n\r\n");
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+        let _ = stream
+            .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi");
         let _ = stream.read(&mut [0u8; 1]);
         std::thread::sleep(Duration::from_secs(20));
     });
@@ -266,7 +271,8 @@ fn l11_what_an_early_answer_leaves_behind_is_awaited_for_a_second() {
 fn t14_only_http_1_0_may_leave_its_host_away() {
     let there = upstream(|mut stream, _| {
         read_until(&mut stream, "\r\n\r\n");
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+        let _ = stream
+            .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi");
     });
     let gateway = serve(vec![api("x", there)]);
     for (request, status) in [

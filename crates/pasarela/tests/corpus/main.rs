@@ -16,7 +16,7 @@ use std::{
 mod targets;
 
 /// Bent versions of each seed.
-const BENT: u64 = 48;
+const BENT: u64 = 256;
 
 fn corpus() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus")
@@ -123,4 +123,5 @@ replays! {
     t09_response_heads = "response_head",
     routes = "route",
     trace_context = "traceparent",
+    t54_websocket_frames = "websocket",
 }
