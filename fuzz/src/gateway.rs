@@ -161,6 +161,7 @@ fn api(name: &str, base: &str, visibility: Visibility, host: Option<HostPattern>
         pass_undeclared: false,
         contract: None,
         upstream: Upstream {
+            concurrency: Default::default(),
             targets: vec![UpstreamTarget {
                 tls: false,
                 host: "127.0.0.1".into(),

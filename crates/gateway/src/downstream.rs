@@ -61,7 +61,7 @@ pub(crate) trait Downstream {
     fn end_after(&mut self) {}
 
     /// The connection itself, where it can become a tunnel. Nothing else happens on it afterwards.
-    fn into_tunnel(&mut self) -> Option<Conn>;
+    fn take_tunnel(&mut self) -> Option<Conn>;
 }
 
 /// A request's body.

@@ -163,11 +163,7 @@ fn is_protected(name: &[u8]) -> bool {
 }
 
 /// The protocol asked for, where this API and this request allow a tunnel (T3).
-fn upgrade<'h>(
-    allowed: bool,
-    framing: Framing,
-    head: &'h Head,
-) -> Result<Option<&'h [u8]>, Refusal> {
+fn upgrade(allowed: bool, framing: Framing, head: &Head) -> Result<Option<&[u8]>, Refusal> {
     let refused = |detail: &'static str| Refusal::new(Code::UpgradeRefused, detail);
     let Some(protocol) = head.get(Name::Upgrade) else { return Ok(None) };
     // RFC 9113 §3.1: the upgrade to cleartext HTTP/2 is gone; the request is served as it is.

@@ -250,19 +250,19 @@ impl Soap {
             escape(ctx.id.as_str())
         );
         let _ = match self {
-            Self::V11 => write!(
+            Self::V11 => writeln!(
                 out,
                 "<soap:Envelope xmlns:soap=\"http://schemas.xmlsoap.org/soap/envelope/\"><soap:Body><soap:Fault>\
                  <faultcode>soap:{}</faultcode><faultstring>{reason}</faultstring><detail>{detail}</detail>\
-                 </soap:Fault></soap:Body></soap:Envelope>\n",
+                 </soap:Fault></soap:Body></soap:Envelope>",
                 if ours { "Server" } else { "Client" }
             ),
-            Self::V12 => write!(
+            Self::V12 => writeln!(
                 out,
                 "<soap:Envelope xmlns:soap=\"http://www.w3.org/2003/05/soap-envelope\"><soap:Body><soap:Fault>\
                  <soap:Code><soap:Value>soap:{}</soap:Value></soap:Code>\
                  <soap:Reason><soap:Text xml:lang=\"en\">{reason}</soap:Text></soap:Reason>\
-                 <soap:Detail>{detail}</soap:Detail></soap:Fault></soap:Body></soap:Envelope>\n",
+                 <soap:Detail>{detail}</soap:Detail></soap:Fault></soap:Body></soap:Envelope>",
                 if ours { "Receiver" } else { "Sender" }
             ),
         };

@@ -409,7 +409,7 @@ impl Downstream for Http1Down {
         self.close = true;
     }
 
-    fn into_tunnel(&mut self) -> Option<Conn> {
+    fn take_tunnel(&mut self) -> Option<Conn> {
         self.conn.take()
     }
 }

@@ -287,7 +287,7 @@ impl Downstream for Http2Down {
         }
     }
 
-    fn into_tunnel(&mut self) -> Option<Conn> {
+    fn take_tunnel(&mut self) -> Option<Conn> {
         None
     }
 }

@@ -127,6 +127,7 @@ pub(crate) struct Worker {
     random: Cell<u64>,
     date: RefCell<[u8; DATE_BYTES]>,
     small: RefCell<Vec<Vec<u8>>>,
+    #[expect(clippy::vec_box, reason = "lent and given back by pointer, once a request")]
     answers: RefCell<Vec<Box<AnswerSpace>>>,
     open: Cell<usize>,
     closed: Notify,

@@ -350,7 +350,12 @@ fn post(collector: &Collector, body: &[u8]) -> io::Result<Answer> {
 
 fn connect(collector: &Collector) -> io::Result<TcpStream> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for address in (collector.host.as_str(), collector.port).to_socket_addrs()? {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the exporter's own thread; nothing waits for it"
+    )]
+    let addresses = (collector.host.as_str(), collector.port).to_socket_addrs()?;
+    for address in addresses {
         match TcpStream::connect_timeout(&address, CONNECT_TIME) {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,

@@ -52,7 +52,7 @@ pub(super) async fn attempt<'h, D: Downstream>(
         }
         Ended::Closing => {}
         Ended::Switched(carried) => {
-            if let Some(caller) = down.into_tunnel() {
+            if let Some(caller) = down.take_tunnel() {
                 // Boxed: tunnels are few and live long.
                 Box::pin(tunnel::run(call.worker, caller, conn, carried, ctx)).await;
             }

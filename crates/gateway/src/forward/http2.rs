@@ -169,10 +169,8 @@ async fn exchange<'h, D: Downstream>(
             }
             Poll::Pending => {}
         }
-        if !sending {
-            if wait.poll(cx, timeouts.first_byte).is_ready() {
-                return Poll::Ready(Err(slow(transfer.moved)));
-            }
+        if !sending && wait.poll(cx, timeouts.first_byte).is_ready() {
+            return Poll::Ready(Err(slow(transfer.moved)));
         }
         if (!sending && source.poll_gone(cx).is_ready()) || answer.poll_left(cx).is_ready() {
             return Poll::Ready(Err(Stop::Caller(Refusal::gone())));

@@ -37,6 +37,7 @@ pub(crate) fn api(name: &str, upstream: SocketAddr) -> Api {
         pass_undeclared: false,
         contract: None,
         upstream: Upstream {
+            concurrency: Default::default(),
             targets: vec![UpstreamTarget {
                 tls: false,
                 host: upstream.ip().to_string(),
@@ -97,7 +98,12 @@ pub(crate) fn serve(apis: Vec<Api>) -> SocketAddr {
     .unwrap();
     let connections = ConnectionTable::new(&snapshot.limits, &[]);
     let plane = Plane::compile(Arc::new(snapshot), None, observability.metrics(), 0).unwrap();
-    let shared = Arc::new(Shared { epoch: Instant::now(), observability, connections });
+    let shared = Arc::new(Shared {
+        epoch: Instant::now(),
+        observability,
+        connections,
+        overload: Arc::default(),
+    });
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = socket.local_addr().unwrap();
     thread::spawn(move || {
