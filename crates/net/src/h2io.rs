@@ -263,8 +263,8 @@ impl Sink for H2Sink {
 /// there (RFC 9110 §6.5.1) and are left out.
 fn to_map(fields: Fields<'_>) -> HeaderMap {
     let mut map = HeaderMap::new();
-    for (id, name, value) in fields {
-        if !may_trail(id, name) {
+    for (_, name, value) in fields {
+        if !may_trail(name) {
             continue;
         }
         if let (Ok(name), Ok(value)) =

@@ -11,7 +11,7 @@ use pasarela_model::Code;
 use pasarela_net::{
     conn::Pace,
     h2io::{H2Sink, H2Source},
-    http1::{Framing, Head, Version},
+    http1::{Framing, Head, Version, is_token},
     pool::{self, H2Client},
     timer::{Deadline, Wait},
     transfer::{Failed, Sink as _, Transfer},
@@ -139,6 +139,7 @@ async fn exchange<'h, D: Downstream>(
         sent.map_err(|_| Stop::Caller(Refusal::gone()))?;
     }
     let (mut transfer, mut sending, mut wait) = (Transfer::default(), true, Wait::default());
+    let mut interims = 0;
     let slow = |moved: u64| Stop::Upstream {
         failure: Failure::Timeout,
         sent: if moved == 0 { Sent::Partly } else { Sent::Wholly },
@@ -161,6 +162,27 @@ async fn exchange<'h, D: Downstream>(
                 Poll::Ready(Err(Failed::Sink(_))) => sending = false,
             }
             ctx.bytes_in = transfer.moved;
+        }
+        while let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx) {
+            interims += 1;
+            if interims > call.limits.upstream_interim {
+                return Poll::Ready(Err(invalid("the service sent too many interim answers")));
+            }
+            // 100 is ours to say, and was said.
+            if interim.status() != 100 {
+                answer.interim(interim.status().as_u16(), &mut |put| {
+                    for (name, value) in interim.headers() {
+                        if name != http::header::CONTENT_LENGTH
+                            && is_token(name.as_str().as_bytes())
+                        {
+                            put.put(name.as_str().as_bytes(), value.as_bytes());
+                        }
+                    }
+                });
+            }
+        }
+        if !answer.is_flushed() && matches!(answer.poll_flush(cx), Poll::Ready(Err(_))) {
+            return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
         }
         match Pin::new(&mut response).poll(cx) {
             Poll::Ready(Ok(response)) => return Poll::Ready(Ok(response)),
@@ -192,6 +214,11 @@ async fn exchange<'h, D: Downstream>(
     let mut head = Head::default();
     head.start_response(parts.status.as_u16(), Version::Http2);
     for (name, value) in &parts.headers {
+        if !is_token(name.as_str().as_bytes()) {
+            // The engine lets pass what no HTTP/1.1 client would (a quotation mark).
+            up_sink.reset(h2::Reason::CANCEL);
+            return Err(invalid("a field name of the service's answer is malformed"));
+        }
         head.push(name.as_str().as_bytes(), value.as_bytes());
     }
     ctx.status = head.status();
@@ -277,6 +304,16 @@ async fn exchange<'h, D: Downstream>(
         up_sink.reset(h2::Reason::NO_ERROR);
     }
     Ok(())
+}
+
+fn invalid(detail: &'static str) -> Stop {
+    Stop::Upstream {
+        failure: Failure::Answer,
+        sent: Sent::Wholly,
+        replayable: false,
+        stale: false,
+        refusal: Refusal::new(Code::UpstreamInvalid, detail),
+    }
 }
 
 /// What a lost stream means for a retry.

@@ -250,6 +250,33 @@ fn an_early_hint_arrives_before_the_answer() {
 }
 
 #[test]
+fn l23_interim_answers_over_http2_are_passed_on_and_counted() {
+    for (hints, status) in [(3, "200"), (50, "502")] {
+        let there = upstream(move |stream, _| {
+            stream.set_nonblocking(true).unwrap();
+            runtime().block_on(async move {
+                let stream = tokio::net::TcpStream::from_std(stream).unwrap();
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    for _ in 0..hints {
+                        let hint = Response::builder().status(103).header("link", "</s>");
+                        respond.send_informational(hint.body(()).unwrap()).unwrap();
+                    }
+                    let _ = respond.send_response(Response::new(()), true);
+                }
+            });
+        });
+        let gateway = serve(vec![api_h2("x", there)]);
+        let mut caller = connect(gateway);
+        send(&mut caller, "GET /x/v1/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        let seen = read_to_end(&mut caller);
+        let passed = seen.matches("HTTP/1.1 103 ").count();
+        assert!(if status == "200" { passed == hints } else { passed <= 10 }, "{seen}");
+        assert!(seen.contains(&format!("HTTP/1.1 {status} ")), "{seen}");
+    }
+}
+
+#[test]
 fn l11_what_an_early_answer_leaves_behind_is_awaited_for_a_second() {
     let there = upstream(|mut stream, _| {
         read_until(&mut stream, "\r\n\r\n");

@@ -77,8 +77,8 @@ pub fn end_chunk(out: &mut Vec<u8>, mark: usize) {
 /// message is framed, routed or trusted may not travel there (RFC 9110 §6.5.1) and are left out.
 pub fn last_chunk(out: &mut Vec<u8>, trailers: Option<Fields<'_>>) {
     out.extend_from_slice(b"0\r\n");
-    for (id, name, value) in trailers.into_iter().flatten() {
-        if may_trail(id, name) {
+    for (_, name, value) in trailers.into_iter().flatten() {
+        if may_trail(name) {
             put_field(out, name, value);
         }
     }
