@@ -1,10 +1,11 @@
 //! An HTTP/2 connection from a caller: exchanges side by side, each a task of its own.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
+    collections::VecDeque,
     future::poll_fn,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -67,8 +68,8 @@ pub(crate) async fn serve(worker: &Rc<Worker>, stream: Stream, ahead: Vec<u8>, o
     let Ok(Ok(mut connection)) = tokio::time::timeout(limits.header_time, handshake).await else {
         return;
     };
-    let origin = Rc::new(origin);
     let active = Rc::new(Cell::new(0usize));
+    let runners = Runners::new(Rc::clone(worker), origin, limits.h2_window_stall);
     let (mut leaving, mut shut_out, mut served) = (false, false, false);
     let (mut idle, last) = (Wait::default(), Deadline::new());
     poll_fn(|cx| {
@@ -77,13 +78,7 @@ pub(crate) async fn serve(worker: &Rc<Worker>, stream: Stream, ahead: Vec<u8>, o
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     served = true;
                     let guard = Active::new(&active);
-                    let (worker, origin) = (Rc::clone(worker), Rc::clone(&origin));
-                    let stall = limits.h2_window_stall;
-                    // Boxed before it is spawned: the runtime moves what it is given about.
-                    tokio::task::spawn_local(Box::pin(async move {
-                        exchange(&worker, &origin, request, respond, stall).await;
-                        drop(guard);
-                    }));
+                    runners.begin(Job { request, respond, guard });
                 }
                 Poll::Ready(Some(Err(error))) => {
                     tracing::debug!(%error, "an http/2 connection ended");
@@ -92,7 +87,7 @@ pub(crate) async fn serve(worker: &Rc<Worker>, stream: Stream, ahead: Vec<u8>, o
                 Poll::Ready(None) => return Poll::Ready(()),
                 Poll::Pending => {
                     if !shut_out && let Some(limit) = counts.borrow().passed() {
-                        tracing::debug!(peer = %origin.peer, limit, "an http/2 connection is shut out");
+                        tracing::debug!(peer = %runners.shared.origin.peer, limit, "an http/2 connection is shut out");
                         shut_out = true;
                         connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                         last.arm(SHUT_OUT);
@@ -132,6 +127,97 @@ pub(crate) async fn serve(worker: &Rc<Worker>, stream: Stream, ahead: Vec<u8>, o
     .await;
 }
 
+/// A stream that waits for somebody to carry it.
+struct Job {
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    guard: Active,
+}
+
+/// The tasks that carry a connection's streams. A task is made when a stream finds none that is
+/// free, and carries one stream after the other: making one for each would allocate and move
+/// several KiB a request. A task that finds nothing to do for a while ends, so that an idle
+/// connection has none (L5).
+struct Runners {
+    shared: Rc<RunnersShared>,
+}
+
+struct RunnersShared {
+    worker: Rc<Worker>,
+    origin: Origin,
+    stall: Duration,
+    jobs: RefCell<VecDeque<Job>>,
+    free: RefCell<Vec<Waker>>,
+    closed: Cell<bool>,
+}
+
+/// How long a task without work is kept.
+const RUNNER_KEPT: Duration = Duration::from_secs(1);
+
+impl Runners {
+    fn new(worker: Rc<Worker>, origin: Origin, stall: Duration) -> Self {
+        Self {
+            shared: Rc::new(RunnersShared {
+                worker,
+                origin,
+                stall,
+                jobs: RefCell::default(),
+                free: RefCell::default(),
+                closed: Cell::new(false),
+            }),
+        }
+    }
+
+    fn begin(&self, job: Job) {
+        self.shared.jobs.borrow_mut().push_back(job);
+        let free = self.shared.free.borrow_mut().pop();
+        match free {
+            Some(waker) => waker.wake(),
+            None => {
+                let shared = Rc::clone(&self.shared);
+                // Boxed before it is spawned: the runtime moves what it is given about.
+                tokio::task::spawn_local(Box::pin(async move {
+                    while let Some(job) = shared.next().await {
+                        let Job { request, respond, guard } = job;
+                        let (worker, origin) = (&shared.worker, &shared.origin);
+                        exchange(worker, origin, request, respond, shared.stall).await;
+                        drop(guard);
+                    }
+                }));
+            }
+        }
+    }
+}
+
+impl Drop for Runners {
+    fn drop(&mut self) {
+        self.shared.closed.set(true);
+        let free = std::mem::take(&mut *self.shared.free.borrow_mut());
+        free.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl RunnersShared {
+    /// The next stream; `None` when there has been none for a while, or there will be none.
+    async fn next(&self) -> Option<Job> {
+        let mut wait = Wait::default();
+        poll_fn(|cx| {
+            if let Some(job) = self.jobs.borrow_mut().pop_front() {
+                return Poll::Ready(Some(job));
+            }
+            // Whoever is woken has left the list, or leaves it here: a stream must not be given
+            // to a task that is about to end.
+            self.free.borrow_mut().retain(|waker| !waker.will_wake(cx.waker()));
+            if self.closed.get() || wait.poll(cx, RUNNER_KEPT).is_ready() {
+                return Poll::Ready(None);
+            }
+            self.free.borrow_mut().push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+}
+
 /// Counts the exchanges of a connection.
 struct Active(Rc<Cell<usize>>);
 
@@ -156,8 +242,9 @@ async fn exchange(
     stall: Duration,
 ) {
     let (parts, body) = request.into_parts();
-    let mut head = Head::default();
-    let refused = translate(&parts, &worker.plane().snapshot.limits, &mut head).err();
+    let mut space = worker.take_head();
+    let head = &mut space.head;
+    let refused = translate(&parts, &worker.plane().snapshot.limits, head).err();
     let framing = match parts.headers.get(http::header::CONTENT_LENGTH) {
         _ if body.is_end_stream() => Framing::None,
         // The engine has checked that it is a number, and checks that the DATA adds up to it.
@@ -177,14 +264,16 @@ async fn exchange(
         sink: None,
         stall,
     };
-    let mut ctx = Ctx::begin(worker, &head, origin, Protocol::Http2);
+    let mut ctx = Ctx::begin(worker, head, origin, Protocol::Http2);
     match refused {
-        None => request::serve(worker, &mut down, &head, &mut ctx).await,
+        None => request::serve(worker, &mut down, head, &mut ctx).await,
         Some(refusal) => {
-            respond::refuse(worker, &mut down, &head, &mut ctx, refusal).await;
-            ctx.record(worker, &head);
+            respond::refuse(worker, &mut down, head, &mut ctx, refusal).await;
+            ctx.record(worker, head);
         }
     }
+    drop(ctx);
+    worker.give_head(space);
     // RFC 9113 §8.1: where the answer is whole and the rest of the request is not wanted, the engine
     // resets the stream with NO_ERROR when it is dropped here. Doing it ourselves would throw away
     // what of the answer has not left yet.

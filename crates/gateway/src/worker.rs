@@ -108,9 +108,9 @@ impl WorkerPlane {
     }
 }
 
-/// What reading an answer's head takes; kept from one exchange to the next.
+/// What reading a head takes, a caller's over HTTP/2 or an upstream's; kept from one exchange to the next.
 #[derive(Debug, Default)]
-pub(crate) struct AnswerSpace {
+pub(crate) struct HeadSpace {
     pub(crate) parser: ResponseParser,
     pub(crate) head: Head,
 }
@@ -128,7 +128,7 @@ pub(crate) struct Worker {
     date: RefCell<[u8; DATE_BYTES]>,
     small: RefCell<Vec<Vec<u8>>>,
     #[expect(clippy::vec_box, reason = "lent and given back by pointer, once a request")]
-    answers: RefCell<Vec<Box<AnswerSpace>>>,
+    heads: RefCell<Vec<Box<HeadSpace>>>,
     open: Cell<usize>,
     closed: Notify,
 }
@@ -189,18 +189,18 @@ impl Worker {
         }
     }
 
-    /// Room to read an upstream's answer in.
-    pub(crate) fn take_answer(&self) -> Box<AnswerSpace> {
-        self.answers.borrow_mut().pop().unwrap_or_default()
+    /// Room to read a message's head in.
+    pub(crate) fn take_head(&self) -> Box<HeadSpace> {
+        self.heads.borrow_mut().pop().unwrap_or_default()
     }
 
     /// Takes it back, whatever state it was left in.
-    pub(crate) fn give_answer(&self, mut space: Box<AnswerSpace>) {
-        let mut answers = self.answers.borrow_mut();
-        if answers.len() < 64 {
+    pub(crate) fn give_head(&self, mut space: Box<HeadSpace>) {
+        let mut heads = self.heads.borrow_mut();
+        if heads.len() < 64 {
             space.parser.reset();
             space.head.clear();
-            answers.push(space);
+            heads.push(space);
         }
     }
 
@@ -247,7 +247,7 @@ pub async fn run(
         random: Cell::new(seed(index)),
         date: RefCell::new([b' '; DATE_BYTES]),
         small: RefCell::default(),
-        answers: RefCell::default(),
+        heads: RefCell::default(),
         open: Cell::new(0),
         closed: Notify::new(),
         shared,

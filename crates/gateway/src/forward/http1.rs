@@ -21,7 +21,7 @@ use crate::{
     downstream::{Answer, Body, Downstream},
     mediate::tokens,
     respond::Refusal,
-    worker::AnswerSpace,
+    worker::HeadSpace,
 };
 
 /// Makes one try.
@@ -42,9 +42,9 @@ pub(super) async fn attempt<'h, D: Downstream>(
         }
     };
     put_request(call, destination, conn.writer.buffer(), ctx);
-    let mut space = call.worker.take_answer();
+    let mut space = call.worker.take_head();
     let ended = exchange(call, destination, &mut conn, reused, down, &mut space, ctx).await;
-    call.worker.give_answer(space);
+    call.worker.give_head(space);
     match ended? {
         Ended::Reusable => {
             let mut pool = call.worker.pool.borrow_mut();
@@ -120,10 +120,10 @@ async fn exchange<'h, D: Downstream>(
     conn: &mut Conn,
     reused: bool,
     down: &mut D,
-    space: &mut AnswerSpace,
+    space: &mut HeadSpace,
     ctx: &mut Ctx<'h>,
 ) -> Result<Ended, Stop> {
-    let AnswerSpace { parser, head: answer_head } = space;
+    let HeadSpace { parser, head: answer_head } = space;
     let timeouts = call.api.upstream.timeouts;
     let limits = HeadLimits {
         line: call.limits.upstream_header_bytes as usize,
