@@ -83,6 +83,7 @@ mod tests {
         while tree.cpu() - before < Duration::from_millis(30) {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
-        assert!(tree.memory() > 1 << 20);
+        // Proportional: what other test processes map as well counts for a part only.
+        assert!(tree.memory() > 64 << 10);
     }
 }

@@ -81,8 +81,11 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut head = [0; 256];
-            let _ = stream.read(&mut head).unwrap();
+            let (mut head, mut piece) = (Vec::new(), [0; 256]);
+            while !head.ends_with(b"\r\n\r\n") {
+                let read = stream.read(&mut piece).unwrap();
+                head.extend_from_slice(&piece[..read]);
+            }
             stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\n{\"x\":1}").unwrap();
         });
         assert_eq!(ask(address).unwrap(), (503, "{\"x\":1}".to_owned()));
