@@ -284,8 +284,7 @@ struct Control {
     /// The measured one, smoothed a little.
     measured: f64,
     in_flight: f64,
-    /// Arrivals beyond what was answered, and answers, a second, over about a second.
-    surplus: f64,
+    /// Answers a second, over about a second.
     answered: f64,
     /// The last window's.
     last: Sums,
@@ -324,7 +323,6 @@ impl Default for Control {
             learned: 0.0,
             measured: 0.0,
             in_flight: 0.0,
-            surplus: 0.0,
             answered: 0.0,
             last: Sums::default(),
             slow_since: 0.0,
@@ -345,8 +343,6 @@ impl Control {
         }
         self.measured += 0.5 * (window.latency - self.measured);
         let fresh = 1.0 - (-window.took_s).exp();
-        let surplus = window.surplus(self.in_flight) / window.took_s;
-        self.surplus += fresh * (surplus - self.surplus);
         self.answered += fresh * (window.answers / window.took_s - self.answered);
 
         let many = window.answers >= ENOUGH as f64;
@@ -373,9 +369,7 @@ impl Control {
         let waking = recent.answers < 0.85 * self.usual_rate * recent.seconds && slow_s < WAKING_S;
         let pressed = window.refused > 0.0
             || window.peak >= MANY
-            || (!waking
-                && self.surplus > due.max(PRESSING) * self.answered
-                && recent.surplus > due.max(PRESSING) * recent.answers);
+            || (!waking && recent.surplus > due.max(PRESSING) * recent.answers);
         let evident = gradient < 1.0 && pressed;
         self.evidence = if evident { self.evidence + 1 } else { 0 };
         if evident {
@@ -387,14 +381,14 @@ impl Control {
                 true => 0.1 * self.limit + 1.0,
                 false => 0.2 * self.limit.sqrt().max(4.0),
             };
-        } else {
+        } else if gradient >= 1.0 {
             self.limit = 1.25 * self.limit + 4.0;
             if self.limit > MANY.max(4.0 * window.peak) {
                 (self.limit, self.trial) = (f64::INFINITY, None);
             }
         }
         if !evident && window.refused == 0.0 || window.latency < self.learned {
-            self.learn(window);
+            self.learn(window, gradient < 1.0);
         }
         // `as` saturates: infinity is the open limit.
         self.limit as u32
@@ -407,6 +401,10 @@ impl Control {
         }
         let tolerated_s = self.tolerated_ns(TOLERANCE) / 1e9;
         let trial = self.trial.get_or_insert_default();
+        if trial.judging && self.limit > 0.6 * trial.peak {
+            // It grew meanwhile, so nothing can be seen any more.
+            *trial = Trial::default();
+        }
         trial.fastest = trial.fastest.max(self.answered);
         // Little's law: so many keep the upstream as busy as it can be.
         let useful = trial.fastest * tolerated_s;
@@ -459,13 +457,13 @@ impl Control {
         (self.limit, self.trial, self.evidence) = (f64::INFINITY, None, 0);
     }
 
-    fn learn(&mut self, window: &Window) {
+    fn learn(&mut self, window: &Window, slow: bool) {
         let distance = window.latency - self.learned;
         // After a long silence one window must not be all there is.
         let time = window.took_s.min(1.0);
         let constant = if distance < 0.0 { LEARN_DOWN_S } else { LEARN_UP_S };
         let mut part = 1.0 - (-time / constant).exp();
-        if self.windows <= LEARN_FAST {
+        if self.windows <= LEARN_FAST && !slow {
             part = part.max(1.0 / f64::from(self.windows));
         }
         self.learned += part * distance;
