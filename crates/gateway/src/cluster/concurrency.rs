@@ -223,6 +223,11 @@ impl Limiter {
     }
 }
 
+/// A limit that leaves those who are here some room.
+fn first_limit(peak: f64) -> f64 {
+    1.25 * peak + 2.0 * LEAST
+}
+
 /// The logarithm of a latency, in [`PARTS`] of an octave. Straight lines between powers of two
 /// are at most a sixteenth of an octave off, and always in the same way.
 #[inline]
@@ -291,6 +296,8 @@ struct Control {
     /// The end of the last window that was not slow, seconds, and the answers a second by then.
     slow_since: f64,
     usual_rate: f64,
+    /// A moment since when it is slow, and how many waited then.
+    stable_since: (f64, f64),
     /// Windows in a row that gave evidence.
     evidence: u32,
     /// Infinite: open.
@@ -327,6 +334,7 @@ impl Default for Control {
             last: Sums::default(),
             slow_since: 0.0,
             usual_rate: 0.0,
+            stable_since: (0.0, 0.0),
             evidence: 0,
             limit: f64::INFINITY,
             trial: None,
@@ -358,6 +366,7 @@ impl Control {
         self.in_flight = window.in_flight;
         if gradient >= 1.0 {
             (self.slow_since, self.usual_rate) = (window.now_s, self.answered);
+            self.stable_since = (window.now_s, window.in_flight);
         }
         // A service that merely became slow answers less than comes too, until its first answers
         // are due: what is missing then decays exponentially, with the latency as its constant.
@@ -365,6 +374,13 @@ impl Control {
         let slow_s = window.now_s - self.slow_since;
         let usual = SPREAD * window.latency.exp2() / 1e9;
         let due = 2.0 / (slow_s / usual).exp_m1();
+        if window.now_s - self.stable_since.0 > WAKING_S + 3.0 * usual {
+            // With an overload more of them would wait by now.
+            if window.in_flight <= 1.15 * self.stable_since.1 && window.refused == 0.0 {
+                self.acquit();
+            }
+            self.stable_since = (window.now_s, window.in_flight);
+        }
         // Too many requests do not make the answers fewer at first; slowness does.
         let waking = recent.answers < 0.85 * self.usual_rate * recent.seconds && slow_s < WAKING_S;
         let pressed = window.refused > 0.0
@@ -386,6 +402,9 @@ impl Control {
             if self.limit > MANY.max(4.0 * window.peak) {
                 (self.limit, self.trial) = (f64::INFINITY, None);
             }
+        } else {
+            // Slow, and nobody presses: whoever is here has room, and some more.
+            self.limit = self.limit.max(first_limit(window.peak));
         }
         if !evident && window.refused == 0.0 || window.latency < self.learned {
             self.learn(window, gradient < 1.0);
@@ -396,7 +415,7 @@ impl Control {
 
     fn hold_back(&mut self, window: &Window, gradient: f64) {
         if !self.limit.is_finite() {
-            self.limit = 1.25 * window.peak + 2.0 * LEAST;
+            self.limit = first_limit(window.peak);
             self.trial = None;
         }
         let tolerated_s = self.tolerated_ns(TOLERANCE) / 1e9;

@@ -87,6 +87,8 @@ fn every_key_of_the_file_reaches_its_place() {
         Some("/health?deep=1")
     );
     assert!(api.upgrade && api.pass_undeclared && api.upstream.preserve_host);
+    assert_eq!(api.upstream.concurrency, pasarela_model::Concurrency::Fixed(64));
+    assert_eq!(loaded.snapshot.limits.memory_bytes, 512 << 20);
     assert_eq!(api.body_bytes, Some(10 << 20));
     assert_eq!(loaded.snapshot.applications[0].credentials.len(), 3);
     let file = sha(b"fixture-key-of-acme");
