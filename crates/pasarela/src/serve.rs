@@ -31,7 +31,7 @@ use pasarela_net::{
 };
 use tokio::{
     runtime::{Builder, LocalOptions, LocalRuntime},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
 
@@ -433,6 +433,23 @@ async fn watch_memory(
     }
 }
 
+/// What the operator may say. Until it is listened for, a signal means death.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
 /// Why a process stops serving.
 enum End {
     /// A signal.
@@ -458,14 +475,18 @@ impl Running {
                 .inspect_err(|error| tracing::warn!(%error, "no upgrade will be possible"))
                 .ok()
         };
-        // Watched before anybody is told that we serve: from then on a change may come.
+        // Watched before anybody is told that we serve: from then on a change or a signal may come.
         let files = FileWatch::new(self.files.clone());
+        let signals = {
+            let _entered = self.runtime.enter();
+            Signals::new()?
+        };
         tracing::info!(generation = self.generation.load(Ordering::Relaxed), "serving");
         let runtime = std::mem::replace(
             &mut self.runtime,
             Builder::new_current_thread().build_local(LocalOptions::default())?,
         );
-        let end = runtime.block_on(self.watch(offer, files))?;
+        let end = runtime.block_on(self.watch(offer, files, signals))?;
         self.sockets.clear();
         self.draining.store(true, Ordering::Release);
         match end {
@@ -506,10 +527,13 @@ impl Running {
     }
 
     /// Reloads when told to, and waits for the end.
-    async fn watch(&mut self, offer: Option<Offer>, mut files: FileWatch) -> anyhow::Result<End> {
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+    async fn watch(
+        &mut self,
+        offer: Option<Offer>,
+        mut files: FileWatch,
+        signals: Signals,
+    ) -> anyhow::Result<End> {
+        let Signals { mut hangup, mut terminate, mut interrupt } = signals;
         loop {
             tokio::select! {
                 _ = terminate.recv() => return Ok(End::Signal),
