@@ -97,6 +97,9 @@ impl Summary {
             (true, true) => "everything passed".to_owned(),
         };
         println!("\n{verdict} ({} min {} s)", all.as_secs() / 60, all.as_secs() % 60);
+        let passed =
+            self.steps.iter().filter(|(_, outcome, _)| matches!(outcome, Outcome::Passed)).count();
+        println!("{passed} passed, {} failed, {} skipped", failed.len(), skipped.len());
         if failed.is_empty() && !strict { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
