@@ -35,9 +35,12 @@ impl Origin {
     }
 }
 
-/// One exchange's notes.
+/// One exchange's notes. An exchange that is dropped before its end (its worker ends, or a bug
+/// does away with its task) is recorded by that.
 #[derive(Debug)]
 pub(crate) struct Ctx<'h> {
+    worker: &'h Worker,
+    head: &'h Head,
     pub(crate) origin: &'h Origin,
     pub(crate) protocol: Protocol,
     pub(crate) started: Instant,
@@ -92,7 +95,7 @@ pub(crate) struct UpstreamCall {
 impl<'h> Ctx<'h> {
     /// Begins an exchange: gives it an id, a place in a trace, and its caller's address.
     pub(crate) fn begin(
-        worker: &Worker,
+        worker: &'h Worker,
         head: &'h Head,
         origin: &'h Origin,
         protocol: Protocol,
@@ -110,6 +113,8 @@ impl<'h> Ctx<'h> {
         let client = if trusted { reported_client(head, networks, peer) } else { peer };
         worker.observer.metrics.started();
         Self {
+            worker,
+            head,
             origin,
             protocol,
             started: Instant::now(),
@@ -139,6 +144,15 @@ impl<'h> Ctx<'h> {
             retries: 0,
             aborted: false,
             recorded: false,
+        }
+    }
+}
+
+impl Drop for Ctx<'_> {
+    fn drop(&mut self) {
+        if !self.recorded {
+            self.aborted = true;
+            self.record(self.worker, self.head);
         }
     }
 }

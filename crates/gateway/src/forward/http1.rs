@@ -332,6 +332,7 @@ async fn exchange<'h, D: Downstream>(
             ctx.bytes_out = moved;
             ctx.record(call.worker, call.head);
         });
+        ctx.bytes_out = body.moved;
         match moved {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
             Poll::Ready(Err(Failed::Source(error))) => {
@@ -366,8 +367,7 @@ async fn exchange<'h, D: Downstream>(
         }
         Poll::Pending
     })
-    .await
-    .inspect_err(|_| ctx.bytes_out = body.moved)?;
+    .await?;
     Ok(match sending || write_failed || closing {
         true => Ended::Closing,
         false => Ended::Reusable,

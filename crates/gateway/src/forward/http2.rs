@@ -266,6 +266,7 @@ async fn exchange<'h, D: Downstream>(
             ctx.bytes_out = moved;
             ctx.record(call.worker, call.head);
         });
+        ctx.bytes_out = moving.moved;
         match moved {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
             Poll::Ready(Err(Failed::Source(error))) => {
@@ -295,10 +296,7 @@ async fn exchange<'h, D: Downstream>(
         Poll::Pending
     })
     .await
-    .inspect_err(|_| {
-        ctx.bytes_out = moving.moved;
-        up_sink.reset(h2::Reason::CANCEL);
-    })?;
+    .inspect_err(|_| up_sink.reset(h2::Reason::CANCEL))?;
     if sending {
         // The answer is whole and the server waits for nothing more (RFC 9113 §8.1).
         up_sink.reset(h2::Reason::NO_ERROR);
