@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use pasarela_net::{
     conn::Conn,
-    listen::{Accepted, Acceptor},
+    listen::{Accepted, Acceptor, TooMany},
     stream::Stream,
     tls::{Alpn, ServerTls},
 };
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::{
     ctx::Origin,
-    observe::{Listener, Protocol},
+    observe::{Listener, Protocol, Refusal},
     overload::Level,
     serve_h1, serve_h2,
     worker::{Phase, Worker},
@@ -48,7 +48,7 @@ pub(crate) async fn run(
                 while worker.shared.overload.level() == Level::Closed {
                     tokio::time::sleep(PAUSE).await;
                 }
-                acceptor.next().await
+                acceptor.next(|reason| note_refused(&worker, listener, reason)).await
             } => accepted,
         };
         begin(&worker, accepted, listener, tls.as_ref());
@@ -64,11 +64,22 @@ async fn take_along(
     tls: Option<&Arc<ServerTls>>,
 ) {
     let end = tokio::time::Instant::now() + TAKE_ALONG;
-    while let Ok(accepted) =
-        tokio::time::timeout_at(end.min(tokio::time::Instant::now() + EMPTY), acceptor.next()).await
+    while let Ok(accepted) = tokio::time::timeout_at(
+        end.min(tokio::time::Instant::now() + EMPTY),
+        acceptor.next(|reason| note_refused(worker, listener, reason)),
+    )
+    .await
     {
         begin(worker, accepted, listener, tls);
     }
+}
+
+fn note_refused(worker: &Worker, listener: Listener, reason: TooMany) {
+    let reason = match reason {
+        TooMany::InAll => Refusal::TooMany,
+        TooMany::FromAddress => Refusal::TooManyFromAddress,
+    };
+    worker.observer.metrics.connection_refused(listener, reason);
 }
 
 fn begin(

@@ -28,7 +28,7 @@ use crate::{
     ctx::{Ctx, UpstreamCall},
     downstream::{Downstream, Length, Put},
     identify::carried_key,
-    mediate::{Order, tokens},
+    mediate::{NAMED_MOST, Order, tokens},
     observe::UpstreamFailure,
     plane::{ApiPlane, hash_of},
     respond::{Refusal, own_fields},
@@ -71,7 +71,7 @@ impl Destination<'_> {
 
 /// Why a try ended without a whole answer.
 enum Stop {
-    /// The caller is to blame, or gone.
+    /// The caller is to blame, or gone; or the process ends.
     Caller(Refusal),
     /// The server is.
     Upstream {
@@ -246,6 +246,11 @@ fn caller_fault(error: &TransferError) -> Refusal {
     }
 }
 
+/// The process ends, and will not see this answer.
+fn out_of_time() -> Refusal {
+    Refusal::new(Code::Draining, "the gateway ends before the service has answered").retry_after(1)
+}
+
 /// The time for the whole exchange passed while the caller was waited for.
 fn too_slow() -> Refusal {
     Refusal::new(Code::RequestTooSlow, "the exchange took longer than this API allows")
@@ -350,15 +355,8 @@ impl Call<'_, '_> {
         }
     }
 
-    /// The fields of an answer that go back.
-    fn put_answer(&self, answer: &Head, ctx: &Ctx<'_>, put: &mut dyn Put) {
-        let named: SmallVec<[&[u8]; 4]> = answer
-            .fields()
-            .filter(|(id, ..)| *id == Name::Connection)
-            .flat_map(|(_, _, value)| tokens(value))
-            .filter(|token| !token.eq_ignore_ascii_case(b"keep-alive"))
-            .filter(|token| !token.eq_ignore_ascii_case(b"close"))
-            .collect();
+    /// The fields of an answer that go back; those `named` by its `Connection` do not.
+    fn put_answer(&self, answer: &Head, named: &[&[u8]], ctx: &Ctx<'_>, put: &mut dyn Put) {
         for (id, name, value) in answer.fields() {
             let ours = matches!(id, Name::ContentLength | Name::Date | Name::XRequestId)
                 || id.is_hop_by_hop()
@@ -368,6 +366,34 @@ impl Call<'_, '_> {
             }
         }
         own_fields(self.worker, ctx, put);
+    }
+}
+
+/// What an answer says about the connection it came on.
+#[derive(Default)]
+struct Hop<'a> {
+    /// Nothing follows on it.
+    closes: bool,
+    /// Fields that are meant for us alone.
+    named: SmallVec<[&'a [u8]; 4]>,
+}
+
+impl<'a> Hop<'a> {
+    /// Reads `Connection`; `None`: it names too many fields (L23).
+    fn of(answer: &'a Head) -> Option<Self> {
+        let mut hop = Self::default();
+        for (_, _, value) in answer.fields().filter(|(id, ..)| *id == Name::Connection) {
+            for token in tokens(value) {
+                if token.eq_ignore_ascii_case(b"close") {
+                    hop.closes = true;
+                } else if hop.named.len() == NAMED_MOST {
+                    return None;
+                } else if !token.eq_ignore_ascii_case(b"keep-alive") {
+                    hop.named.push(token);
+                }
+            }
+        }
+        Some(hop)
     }
 }
 

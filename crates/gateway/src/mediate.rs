@@ -92,8 +92,8 @@ fn expectation(head: &Head, framing: Framing) -> Result<bool, Refusal> {
     }
 }
 
-/// Fields that `Connection` may name; each is looked for among all others.
-const NAMED_MOST: usize = 32;
+/// Fields that `Connection` may name, a caller's or a server's; each is looked for among all others.
+pub(crate) const NAMED_MOST: usize = 32;
 
 type Connection<'h> = (SmallVec<[&'h [u8]; 4]>, bool, bool);
 

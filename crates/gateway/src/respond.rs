@@ -76,6 +76,7 @@ pub(crate) async fn refuse<D: Downstream>(
         return;
     }
     if down.is_answered() {
+        ctx.aborted = true;
         down.abort();
         return;
     }

@@ -62,7 +62,12 @@ pub(crate) async fn serve(
                     gauge.speaks(Protocol::Http1);
                 }
             }
-            Next::Ended => return,
+            Next::Ended => {
+                if let Some(conn) = &mut down.conn {
+                    conn.farewell();
+                }
+                return;
+            }
             Next::Http2 => {
                 if let Some(conn) = down.conn.take() {
                     gauge.speaks(Protocol::Http2);

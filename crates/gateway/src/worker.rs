@@ -71,12 +71,20 @@ pub(crate) struct Leaving {
     pub(crate) end: u64,
 }
 
+/// The end of a drain, in which what goes on ends itself.
+const LAST_WORDS: Duration = Duration::from_millis(3 * timer::TICK.as_millis() as u64);
+
 impl Leaving {
     /// Someone who may stay for `drain` from `now` on.
     pub(crate) fn after(now: u64, drain: Duration) -> Self {
         let drain = u64::try_from(drain.as_millis()).unwrap_or(u64::MAX);
-        let end = now.saturating_add(drain.saturating_sub(3 * timer::TICK.as_millis() as u64));
+        let end = now.saturating_add(drain.saturating_sub(LAST_WORDS.as_millis() as u64));
         Self { last_call: now.saturating_add(drain - (drain / 3).min(1000)).min(end), end }
+    }
+
+    /// The same, ending now at the latest: the timer's clock may be a little behind.
+    fn over(self, now: u64) -> Self {
+        Self { last_call: self.last_call.min(now), end: self.end.min(now) }
     }
 }
 
@@ -151,6 +159,12 @@ impl Worker {
     #[inline]
     pub(crate) fn closes_connections(&self) -> bool {
         self.phase.get() != Phase::Serving || self.shared.overload.level() >= Level::Lean
+    }
+
+    /// Whether whoever still waits for an upstream had better say so while there is time.
+    #[inline]
+    pub(crate) fn is_out_of_time(&self) -> bool {
+        self.leaving.get().is_some_and(|leaving| timer::now() >= leaving.end)
     }
 
     /// When it ends, once that is settled.
@@ -294,15 +308,24 @@ pub async fn run(
     }
     // Every connection has a deadline somewhere: waking them all lets each see the new phase.
     timer::wake_all();
-    let drained = async {
-        while worker.open.get() > 0 {
-            worker.closed.notified().await;
+    let before = drain.saturating_sub(LAST_WORDS);
+    if tokio::time::timeout(before, drained(&worker)).await.is_err() {
+        // What still goes on ends itself, so that its caller is told and it is recorded.
+        worker.leaving.set(worker.leaving.get().map(|leaving| leaving.over(timer::now())));
+        timer::wake_all();
+        if tokio::time::timeout(drain - before, drained(&worker)).await.is_err() {
+            tracing::warn!(connections = worker.open.get(), "closed what did not end in time");
         }
-    };
-    if tokio::time::timeout(drain, drained).await.is_err() {
-        tracing::warn!(connections = worker.open.get(), "closed what did not end in time");
     }
+    worker.pool.borrow_mut().clear();
     worker.observer.tick();
+}
+
+/// Waits until the last connection has ended.
+async fn drained(worker: &Worker) {
+    while worker.open.get() > 0 {
+        worker.closed.notified().await;
+    }
 }
 
 fn seed(index: usize) -> u64 {

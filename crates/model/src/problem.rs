@@ -51,6 +51,7 @@ macro_rules! codes {
     };
 }
 
+// GW0029 is kept for a quota that is used up; it comes when quotas are enforced.
 codes! {
     NoSuchApi = "GW0001", 404, Caller, "no_such_api", "There is no API at this address";
     NoSuchOperation = "GW0002", 404, Caller, "no_such_operation", "The API has no such operation";
@@ -80,7 +81,6 @@ codes! {
     Overloaded = "GW0026", 503, Ours, "overloaded", "The gateway is protecting itself from overload";
     Draining = "GW0027", 503, Ours, "draining", "The gateway is shutting down";
     Internal = "GW0028", 500, Ours, "internal", "The gateway failed";
-    QuotaExhausted = "GW0029", 429, Caller, "quota_exhausted", "The quota of the plan is used up";
 }
 
 #[cfg(test)]

@@ -27,6 +27,9 @@ const SINK_BYTES: usize = 64 << 10;
 const PIECE_BYTES: usize = 32 << 10;
 /// Least bytes of one piece: below that a sink is flushed first.
 const PIECE_LEAST: usize = 1 << 10;
+/// How often a connection whose other side has said all is asked whether it still stands: nothing
+/// wakes us for that alone.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// A connection.
 #[derive(Debug)]
@@ -101,6 +104,15 @@ impl Conn {
         }
         let mut cx = Context::from_waker(Waker::noop());
         self.read_half().poll_fill(&mut cx).is_pending()
+    }
+
+    /// To be called before an idle connection is closed: the other side is told that nothing was
+    /// cut off (RFC 8446 §6.1), if that takes no waiting. Without TLS the closing itself says it.
+    pub fn farewell(&mut self) {
+        if self.io.get_mut().is_tls() {
+            let mut cx = Context::from_waker(Waker::noop());
+            let _ = self.write_half().poll_shutdown(&mut cx, Duration::ZERO);
+        }
     }
 
     /// Ends the connection: what is left to be sent is sent if that takes no waiting.
@@ -245,6 +257,19 @@ impl ReadHalf<'_> {
     }
 }
 
+impl ReadHalf<'_> {
+    /// Ready when the connection has failed; for one whose other side has ended its sending.
+    fn poll_failed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.reader.wait.poll(cx, LOOK));
+            self.reader.wait.end();
+            if !matches!(self.io.borrow().tcp().take_error(), Ok(None)) {
+                return Poll::Ready(());
+            }
+        }
+    }
+}
+
 /// The sending half of a connection.
 #[derive(Debug)]
 pub struct WriteHalf<'a> {
@@ -375,13 +400,16 @@ impl<'a> Http1Source<'a> {
     }
 
     /// Ready when the other side has left although it still awaits an answer: its connection
-    /// ended or failed. To be asked only when the body was read to its end; requests that follow
-    /// on the same connection are kept for later, up to a bound.
+    /// failed. One that has only said that it sends no more may still listen (RFC 9112 §9.6), and
+    /// if it does not, the first bytes of its answer bring a reset back. To be asked only when the
+    /// body was read to its end; requests that follow on the same connection are kept for later,
+    /// up to a bound.
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.decoder.is_done() && self.half.reader.bytes().len() < PIECE_BYTES {
             match ready!(self.half.poll_fill(cx)) {
                 Ok(true) => {}
-                Ok(false) | Err(_) => return Poll::Ready(()),
+                Ok(false) => return self.half.poll_failed(cx),
+                Err(_) => return Poll::Ready(()),
             }
         }
         Poll::Pending

@@ -12,7 +12,7 @@ use std::collections::hash_map::{Entry, RandomState};
 use std::hash::BuildHasher;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -286,7 +286,6 @@ pub struct ConnectionTable {
     settings: RwLock<TableSettings>,
     open: AtomicU32,
     most: AtomicU32,
-    refused: AtomicU64,
     hasher: RandomState,
     shards: Vec<Mutex<HashMap<ClientKey, u32>>>,
 }
@@ -321,7 +320,6 @@ impl ConnectionTable {
             settings: RwLock::new(TableSettings { per_address: 0, trusted: Vec::new() }),
             open: AtomicU32::new(0),
             most: AtomicU32::new(0),
-            refused: AtomicU64::new(0),
             hasher: RandomState::new(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
         };
@@ -346,7 +344,6 @@ impl ConnectionTable {
         // From here on the guard's drop gives the place in the total back.
         let mut guard = ConnectionGuard { table: Arc::clone(self), key: None };
         if taken >= self.most.load(Ordering::Relaxed) {
-            self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(TooMany::InAll);
         }
         let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner);
@@ -360,7 +357,6 @@ impl ConnectionTable {
             if *count == 0 {
                 shard.remove(&key);
             }
-            self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(TooMany::FromAddress);
         }
         *count += 1;
@@ -376,11 +372,6 @@ impl ConnectionTable {
     /// Connections open now, for metrics.
     pub fn open(&self) -> u32 {
         self.open.load(Ordering::Relaxed)
-    }
-
-    /// Connections refused since the start, for metrics.
-    pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
     }
 
     fn shard(&self, key: ClientKey) -> &Mutex<HashMap<ClientKey, u32>> {
@@ -458,8 +449,9 @@ impl Acceptor {
     }
 
     /// The next connection. Waits while the process is full or short of descriptors; refuses
-    /// (resets) what comes from an address that has too many. Cancelling it loses nothing.
-    pub async fn next(&mut self) -> Accepted {
+    /// (resets) what comes from an address that has too many, and tells `refused`. Cancelling it
+    /// loses nothing.
+    pub async fn next(&mut self, refused: impl Fn(TooMany)) -> Accepted {
         loop {
             while !self.table.has_room() {
                 tokio::time::sleep(PAUSE_LEAST).await;
@@ -470,7 +462,10 @@ impl Acceptor {
                     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                     match self.table.admit(peer.ip()) {
                         Ok(place) => return Accepted { stream, peer, place },
-                        Err(reason) => refuse(stream, peer, reason),
+                        Err(reason) => {
+                            refuse(stream, peer, reason);
+                            refused(reason);
+                        }
                     }
                 }
                 Err(error) => match self.backoff.failed(&error) {
@@ -577,7 +572,6 @@ mod tests {
         let _b = table.admit(ip("2001:db8::ffff:2")).unwrap();
         assert_eq!(table.admit(ip("2001:db8::3")).unwrap_err(), TooMany::FromAddress);
         let _c = table.admit(ip("2001:db8:0:1::3")).expect("the next /64");
-        assert_eq!(table.refused(), 2);
     }
 
     #[test]

@@ -116,8 +116,11 @@ impl Pool {
     pub fn give(&mut self, address: SocketAddr, connector: &Connector, conn: Conn) {
         let key = Key { address, profile: connector.profile };
         let idle = self.idle.entry(key).or_default();
+        let mut kept = Idle { conn, since: timer::now() };
         if idle.len() < self.most {
-            idle.push(Idle { conn, since: timer::now() });
+            idle.push(kept);
+        } else {
+            kept.conn.farewell();
         }
     }
 
@@ -149,10 +152,22 @@ impl Pool {
     pub fn sweep(&mut self) {
         let oldest = timer::now().saturating_sub(self.keep.as_millis() as u64);
         for idle in self.idle.values_mut() {
-            idle.retain_mut(|kept| kept.since >= oldest && kept.conn.is_quiet());
+            idle.retain_mut(|kept| {
+                let good = kept.since >= oldest && kept.conn.is_quiet();
+                if !good {
+                    kept.conn.farewell();
+                }
+                good
+            });
         }
         self.idle.retain(|_, idle| !idle.is_empty());
         self.h2.retain(|_, slot| slot.alive.get() && slot.used >= oldest);
+    }
+
+    /// Closes all that is idle: the worker ends.
+    pub fn clear(&mut self) {
+        self.idle.drain().flat_map(|(_, idle)| idle).for_each(|mut kept| kept.conn.farewell());
+        self.h2.clear();
     }
 
     /// Idle HTTP/1.1 connections held.

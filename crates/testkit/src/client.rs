@@ -241,6 +241,11 @@ impl RawClient {
         }
     }
 
+    /// Whether the connection has ended, and over TLS with the word for it (`close_notify`).
+    pub fn was_told_goodbye(&self) -> bool {
+        self.wire.said_goodbye
+    }
+
     /// The socket, for options.
     pub fn socket(&self) -> &TcpStream {
         &self.wire.socket

@@ -53,6 +53,8 @@ pub(crate) struct Wire {
     /// Every byte that arrived, while `keep` is set.
     pub(crate) raw: Vec<u8>,
     pub(crate) keep: bool,
+    /// The peer ended its sending and said so, where TLS has a word for it.
+    pub(crate) said_goodbye: bool,
     pub(crate) deadline: Instant,
 }
 
@@ -65,6 +67,7 @@ impl Wire {
             buffer: Vec::new(),
             raw: Vec::new(),
             keep: false,
+            said_goodbye: false,
             deadline: Instant::now() + Duration::from_secs(10),
         }
     }
@@ -86,6 +89,7 @@ impl Wire {
         loop {
             match self.stream.read(&mut chunk) {
                 Ok(read) => {
+                    self.said_goodbye |= read == 0;
                     self.buffer.extend_from_slice(&chunk[..read]);
                     if self.keep {
                         self.raw.extend_from_slice(&chunk[..read]);

@@ -13,13 +13,13 @@ use pasarela_net::{
 };
 
 use super::{
-    Call, Destination, Stop, caller_fault, length, too_slow, tunnel, tunnel::Carried, unreachable,
+    Call, Destination, Hop, Stop, caller_fault, length, out_of_time, too_slow, tunnel,
+    tunnel::Carried, unreachable,
 };
 use crate::{
     cluster::{Failure, Sent},
     ctx::Ctx,
     downstream::{Answer, Body, Downstream},
-    mediate::tokens,
     respond::Refusal,
     worker::HeadSpace,
 };
@@ -242,6 +242,9 @@ async fn exchange<'h, D: Downstream>(
             if (!sending && source.poll_gone(cx).is_ready()) || answer.poll_left(cx).is_ready() {
                 return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
             }
+            if call.worker.is_out_of_time() {
+                return Poll::Ready(Err(Stop::Caller(out_of_time())));
+            }
             if total.as_ref().is_some_and(|total| total.poll(cx).is_ready()) {
                 // Whoever was waited for is to blame: a slow caller must not eject a server.
                 if sending && up_sink.is_flushed() {
@@ -257,22 +260,23 @@ async fn exchange<'h, D: Downstream>(
             Poll::Pending
         })
         .await?;
-        let invalid =
+        let unusable =
             |detail| Err(failed(Failure::Answer, request.moved, Code::UpstreamInvalid, detail));
         match answer_head.status() {
             101 => {
                 let Some(carried) = Carried::agreed(call.order.upgrade, answer_head) else {
-                    return invalid("the service switched protocols unasked");
+                    return unusable("the service switched protocols unasked");
                 };
                 note_status(ctx, 101);
                 call.slot.answered(101);
-                switch(call, answer_head, &mut answer, ctx).await?;
+                let Some(hop) = Hop::of(answer_head) else { return unusable(TOO_MANY_NAMES) };
+                switch(call, answer_head, &hop, &mut answer, ctx).await?;
                 return Ok(Ended::Switched(carried));
             }
             100..=199 => {
                 interims += 1;
                 if interims > call.limits.upstream_interim {
-                    return invalid("the service sent too many interim answers");
+                    return unusable("the service sent too many interim answers");
                 }
                 // 100 is ours to say, and was said.
                 if answer_head.status() != 100 {
@@ -289,31 +293,21 @@ async fn exchange<'h, D: Downstream>(
         }
     }
     let Ok(framing) = response_framing(answer_head, call.head.method()) else {
-        return Err(Stop::Upstream {
-            failure: Failure::Answer,
-            sent: Sent::Wholly,
-            replayable: false,
-            stale: false,
-            refusal: Refusal::new(
-                Code::UpstreamInvalid,
-                "the length of the service's answer can be read in two ways",
-            ),
-        });
+        return Err(invalid("the length of the service's answer can be read in two ways"));
     };
+    let Some(hop) = Hop::of(answer_head) else { return Err(invalid(TOO_MANY_NAMES)) };
     note_status(ctx, answer_head.status());
     destination.answered(call, answer_head.status());
-    let closing = answer_head.version != Version::Http11
-        || framing == Framing::UntilClose
-        || answer_head
-            .fields()
-            .filter(|(id, ..)| *id == Name::Connection)
-            .any(|(_, _, value)| tokens(value).any(|token| token.eq_ignore_ascii_case(b"close")));
+    let closing =
+        answer_head.version != Version::Http11 || framing == Framing::UntilClose || hop.closes;
     let mut decoder = framing.decoder();
     let pace = Pace { idle: timeouts.idle, rate: 0, grace: timeouts.idle, most: u64::MAX };
     let mut up_source = Http1Source::new(up_read, &mut decoder, pace);
     let told = length(answer_head, framing, call.head.method());
     answer
-        .start(answer_head.status(), told, &mut |put| call.put_answer(answer_head, ctx, put))
+        .start(answer_head.status(), told, &mut |put| {
+            call.put_answer(answer_head, &hop.named, ctx, put)
+        })
         .map_err(|_| Stop::Caller(Refusal::gone()))?;
     let mut body = Transfer::default();
     poll_fn(|cx| {
@@ -337,13 +331,7 @@ async fn exchange<'h, D: Downstream>(
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
             Poll::Ready(Err(Failed::Source(error))) => {
                 tracing::debug!(error = %crate::chain(&error), "an upstream's answer broke off");
-                return Poll::Ready(Err(Stop::Upstream {
-                    failure: Failure::Answer,
-                    sent: Sent::Wholly,
-                    replayable: false,
-                    stale: false,
-                    refusal: Refusal::new(Code::UpstreamInvalid, "the service's answer broke off"),
-                }));
+                return Poll::Ready(Err(invalid("the service's answer broke off")));
             }
             Poll::Ready(Err(Failed::Sink(_))) => {
                 return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
@@ -352,6 +340,9 @@ async fn exchange<'h, D: Downstream>(
         }
         if (!sending && source.poll_gone(cx).is_ready()) || answer.poll_left(cx).is_ready() {
             return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
+        }
+        if call.worker.is_out_of_time() {
+            return Poll::Ready(Err(Stop::Caller(out_of_time())));
         }
         if total.as_ref().is_some_and(|total| total.poll(cx).is_ready()) {
             if !answer.is_flushed() {
@@ -374,6 +365,19 @@ async fn exchange<'h, D: Downstream>(
     })
 }
 
+const TOO_MANY_NAMES: &str = "the service's Connection names too many fields";
+
+/// The answer cannot be given on; what was sent for it is used up.
+fn invalid(detail: &'static str) -> Stop {
+    Stop::Upstream {
+        failure: Failure::Answer,
+        sent: Sent::Wholly,
+        replayable: false,
+        stale: false,
+        refusal: Refusal::new(Code::UpstreamInvalid, detail),
+    }
+}
+
 fn note_status(ctx: &mut Ctx<'_>, status: u16) {
     ctx.status = status;
     if let Some(upstream) = &mut ctx.upstream {
@@ -385,6 +389,7 @@ fn note_status(ctx: &mut Ctx<'_>, status: u16) {
 async fn switch(
     call: &Call<'_, '_>,
     answer_head: &Head,
+    hop: &Hop<'_>,
     answer: &mut impl Answer,
     ctx: &Ctx<'_>,
 ) -> Result<(), Stop> {
@@ -393,7 +398,7 @@ async fn switch(
         .start(101, crate::downstream::Length::None, &mut |put| {
             put.put(b"Connection", b"Upgrade");
             put.put(b"Upgrade", answer_head.get(Name::Upgrade).unwrap_or_default());
-            call.put_answer(answer_head, ctx, put);
+            call.put_answer(answer_head, &hop.named, ctx, put);
         })
         .map_err(gone)?;
     poll_fn(|cx| answer.poll_flush(cx)).await.map_err(gone)

@@ -17,7 +17,7 @@ use pasarela_net::{
     transfer::{Failed, Sink as _, Transfer},
 };
 
-use super::{Call, Destination, Stop, caller_fault, too_slow, unreachable};
+use super::{Call, Destination, Stop, caller_fault, out_of_time, too_slow, unreachable};
 use crate::{
     cluster::{Failure, Sent},
     ctx::Ctx,
@@ -197,6 +197,9 @@ async fn exchange<'h, D: Downstream>(
         if (!sending && source.poll_gone(cx).is_ready()) || answer.poll_left(cx).is_ready() {
             return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
         }
+        if call.worker.is_out_of_time() {
+            return Poll::Ready(Err(Stop::Caller(out_of_time())));
+        }
         if total.as_ref().is_some_and(|total| total.poll(cx).is_ready()) {
             // Whoever was waited for is to blame: a slow caller must not eject a server.
             return Poll::Ready(Err(match sending && up_sink.is_flushed() {
@@ -248,7 +251,7 @@ async fn exchange<'h, D: Downstream>(
     let pace = Pace { idle, rate: 0, grace: idle, most };
     let mut up_source = H2Source::new(body, pace, EMPTIES);
     answer
-        .start(head.status(), told, &mut |put| call.put_answer(&head, ctx, put))
+        .start(head.status(), told, &mut |put| call.put_answer(&head, &[], ctx, put))
         .map_err(|_| Stop::Caller(Refusal::gone()))?;
     let mut moving = Transfer::default();
     poll_fn(|cx| {
@@ -271,13 +274,7 @@ async fn exchange<'h, D: Downstream>(
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
             Poll::Ready(Err(Failed::Source(error))) => {
                 tracing::debug!(error = %crate::chain(&error), "an upstream's answer broke off");
-                return Poll::Ready(Err(Stop::Upstream {
-                    failure: Failure::Answer,
-                    sent: Sent::Wholly,
-                    replayable: false,
-                    stale: false,
-                    refusal: Refusal::new(Code::UpstreamInvalid, "the service's answer broke off"),
-                }));
+                return Poll::Ready(Err(invalid("the service's answer broke off")));
             }
             Poll::Ready(Err(Failed::Sink(_))) => {
                 return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
@@ -286,6 +283,9 @@ async fn exchange<'h, D: Downstream>(
         }
         if (!sending && source.poll_gone(cx).is_ready()) || answer.poll_left(cx).is_ready() {
             return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
+        }
+        if call.worker.is_out_of_time() {
+            return Poll::Ready(Err(Stop::Caller(out_of_time())));
         }
         if total.as_ref().is_some_and(|total| total.poll(cx).is_ready()) {
             return Poll::Ready(Err(match answer.is_flushed() {

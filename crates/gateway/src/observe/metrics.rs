@@ -72,19 +72,11 @@ pub enum Refusal {
     TooMany,
     /// L4: too many from one address.
     TooManyFromAddress,
-    /// Out of file descriptors or memory.
-    Exhausted,
-    /// The process is shutting down.
-    Draining,
 }
 
 impl Refusal {
-    const ALL: [(Self, &str); 4] = [
-        (Self::TooMany, "too_many"),
-        (Self::TooManyFromAddress, "too_many_from_address"),
-        (Self::Exhausted, "exhausted"),
-        (Self::Draining, "draining"),
-    ];
+    const ALL: [(Self, &str); 2] =
+        [(Self::TooMany, "too_many"), (Self::TooManyFromAddress, "too_many_from_address")];
 }
 
 /// Why a request was refused although nothing was wrong with it.

@@ -179,6 +179,8 @@ fn a_caller_that_leaves_is_noticed_although_the_answer_rests() {
     send(&mut caller, "GET /x/v1/a HTTP/1.1\r\nHost: h\r\n\r\n");
     read_until(&mut caller, "hi\r\n");
     let left = Instant::now();
+    // A reset: who merely says that it sends no more may still be listening.
+    rustix::net::sockopt::set_socket_linger(&caller, Some(Duration::ZERO)).unwrap();
     drop(caller);
     let noticed = told.recv_timeout(Duration::from_secs(10)).expect("over HTTP/1.1");
     assert!(noticed - left < Duration::from_secs(5));

@@ -505,6 +505,63 @@ fn a_client_that_leaves_takes_its_upstream_exchange_along() {
 }
 
 #[test]
+fn a_client_that_has_said_all_still_listens() {
+    let upstream = Upstream::script(|conn| {
+        let request = conn.request()?;
+        conn.pause(std::time::Duration::from_millis(700));
+        if request.target == "/streams" {
+            conn.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nnow\r\n")?;
+            conn.pause(std::time::Duration::from_millis(700));
+            return conn.write("4\r\nlate\r\n0\r\n\r\n");
+        }
+        conn.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate")
+    });
+    let gateway = through(&upstream);
+    for (request, expected) in [
+        ("GET /t/ HTTP/1.1\r\nHost: test\r\n\r\n", "late"),
+        ("POST /t/ HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\nhi", "late"),
+        ("GET /t/streams HTTP/1.1\r\nHost: test\r\n\r\n", "nowlate"),
+    ] {
+        let mut client = gateway.connect();
+        client.send(request);
+        client.finish_sending();
+        assert_eq!(client.response().text(), expected, "{request}");
+        client.assert_closed();
+    }
+}
+
+#[test]
+fn a_client_that_breaks_off_after_having_said_all_is_noticed() {
+    let upstream = Upstream::script(|conn| {
+        let request = conn.request()?;
+        if request.target == "/begun" {
+            conn.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n")?;
+        }
+        let _ = conn.some();
+        Ok(())
+    });
+    let gateway = through(&upstream);
+    for target in ["/t/waiting", "/t/begun"] {
+        let mut client = gateway.connect();
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n"));
+        client.finish_sending();
+        assert!(pasarela_testkit::eventually(seconds(2), || upstream.open() == 1));
+        if target == "/t/begun" {
+            client.head("GET");
+        } else {
+            // It is not given up for what it said.
+            std::thread::sleep(std::time::Duration::from_millis(500));
+            assert_eq!(upstream.open(), 1);
+        }
+        client.abort();
+        let gone = || upstream.open() == 0;
+        assert!(pasarela_testkit::eventually(seconds(2), gone), "{target}: the upstream waits on");
+    }
+    let lines = gateway.access_lines(2);
+    assert!(lines.iter().all(|line| line["aborted"] == true), "{lines:?}");
+}
+
+#[test]
 fn absolute_targets_are_taken_apart() {
     let upstream = Upstream::echo();
     let gateway = through(&upstream);

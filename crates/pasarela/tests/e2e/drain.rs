@@ -102,8 +102,50 @@ fn l48_a_drain_has_an_end() {
     let took = begin.elapsed();
     assert!(status.is_some(), "still there after {took:?}");
     assert!((Duration::from_millis(800)..seconds(4)).contains(&took), "{took:?}");
-    stuck.rest();
+    let told = stuck.response();
+    told.assert_problem(503, "GW0027");
+    assert_eq!(told.get("Retry-After"), Some("1"));
     socket.rest();
+    let lines = gateway.access_lines(2);
+    assert!(lines.iter().any(|line| line["problem"] == "draining"), "{lines:?}");
+}
+
+#[test]
+fn l48_what_is_dropped_at_the_end_of_a_drain_is_recorded_once() {
+    // Its handshake never ends, and while it lasts nobody asks what time it is.
+    let mute = Upstream::script(|conn| {
+        conn.pause(seconds(60));
+        Ok(())
+    });
+    let endless = Upstream::script(|conn| {
+        conn.request()?;
+        conn.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")?;
+        conn.pause(seconds(60));
+        Ok(())
+    });
+    let url = mute.url().replace("http:", "https:");
+    let mut gateway = gateway()
+        .api_with("mute", &[&url], "timeouts: { connect: 30s }")
+        .api("endless", &endless)
+        .limit("drain: 1s")
+        .start();
+    let mut stuck = asked(&gateway, "/mute/");
+    let mut streams = asked(&gateway, "/endless/");
+    assert_eq!(streams.head("GET").status, 200);
+    streams.piece();
+    assert!(eventually(seconds(2), || mute.connections() == 1));
+    gateway.sigterm();
+    assert!(gateway.process().wait(seconds(6)).is_some());
+    assert!(streams.try_piece().is_err(), "what is cut off must not look whole");
+    stuck.rest();
+    let lines = gateway.access_lines(2);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    for path in ["/mute/", "/endless/"] {
+        let line = lines.iter().find(|line| line["path"] == path).expect("a line");
+        assert_eq!(line["aborted"], true, "{line}");
+    }
+    let cut = lines.iter().find(|line| line["path"] == "/endless/").expect("a line");
+    assert_eq!((&cut["status"], &cut["bytes_out"]), (&200.into(), &5.into()), "{cut}");
 }
 
 #[test]

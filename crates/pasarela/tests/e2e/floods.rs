@@ -94,6 +94,9 @@ fn l04_one_address_has_its_share() {
     for client in &mut clients {
         assert_eq!(client.get("/t/").status, 200, "the first ones are not disturbed");
     }
+    let refused =
+        r#"pasarela_connections_refused_total{listener="gateway",reason="too_many_from_address"}"#;
+    assert_eq!(gateway.metric(refused), 5.0);
     // Whoever leaves makes room.
     drop(clients.pop());
     let room = || {

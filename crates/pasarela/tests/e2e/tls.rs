@@ -22,6 +22,47 @@ fn with_tls(authority: &Authority, upstream: &Upstream, more: &str) -> Builder {
     ))
 }
 
+#[test]
+fn an_idle_connection_ends_with_a_word() {
+    // RFC 8446 §6.1: without it the other side cannot know that nothing was cut off.
+    let (authority, upstream) = (Authority::new("test"), Upstream::ok("ok"));
+    let mut gateway = with_tls(&authority, &upstream, "").limit("keep_alive_idle: 300ms").start();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let settings = ClientTls::new("api.example", &authority).versions(&[version]);
+        let mut client = gateway.connect_tls(&settings);
+        assert_eq!(client.ask(get("api.example")).text(), "ok");
+        client.assert_closed_within(seconds(3));
+        assert!(client.was_told_goodbye(), "idle");
+    }
+    let settings = ClientTls::new("api.example", &authority);
+    let mut last = gateway.connect_tls(&settings);
+    let answer = last.ask("GET /t/ HTTP/1.1\r\nHost: api.example\r\nConnection: close\r\n\r\n");
+    assert!(answer.closes());
+    last.assert_closed_within(seconds(3));
+    assert!(last.was_told_goodbye(), "asked to close");
+    let mut drained = gateway.connect_tls(&settings);
+    assert_eq!(drained.ask(get("api.example")).text(), "ok");
+    gateway.sigterm();
+    drained.assert_closed_within(seconds(3));
+    assert!(drained.was_told_goodbye(), "drained");
+    assert!(gateway.process().wait(seconds(5)).is_some());
+}
+
+#[test]
+fn an_answer_that_breaks_off_ends_without_a_word() {
+    let authority = Authority::new("test");
+    let upstream = Upstream::script(|conn| {
+        conn.request()?;
+        conn.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+    });
+    let gateway = with_tls(&authority, &upstream, "").start();
+    let mut client = gateway.connect_tls(&ClientTls::new("api.example", &authority));
+    client.send(get("api.example"));
+    assert_eq!(client.head("GET").status, 200);
+    while let Ok(Some(_)) = client.try_piece() {}
+    assert!(!client.was_told_goodbye(), "it looks as if it were whole");
+}
+
 fn get(host: &str) -> String {
     format!("GET /t/ HTTP/1.1\r\nHost: {host}\r\n\r\n")
 }

@@ -31,6 +31,33 @@ fn black_hole() -> BlackHole {
 }
 
 #[test]
+fn l23_an_answer_may_name_some_fields_in_connection_and_no_more() {
+    let upstream = Upstream::handle(|request| {
+        let count: usize = request.target.trim_start_matches('/').parse().unwrap_or(0);
+        let names: Vec<_> = (0..count).map(|number| format!("X-{number}")).collect();
+        // Two fields, as one could be read and the other forgotten.
+        let (some, others) = names.split_at(count / 2);
+        format!(
+            "HTTP/1.1 200 OK\r\nConnection: keep-alive, {}\r\nConnection: {}\r\nX-1: a\r\nX-0: b\r\n\
+             Kept: yes\r\nContent-Length: 2\r\n\r\nok",
+            some.join(", "),
+            others.join(",")
+        )
+        .into()
+    });
+    let gateway = gateway().api("t", &upstream).start();
+    for count in [2, 31, 32] {
+        let response = gateway.get(&format!("/t/{count}"));
+        assert_eq!(response.status, 200, "{}", response.brief());
+        assert_eq!((response.get("x-0"), response.get("x-1")), (None, None), "{count}");
+        assert_eq!(response.get("kept"), Some("yes"));
+    }
+    for count in [33, 5_000] {
+        gateway.get(&format!("/t/{count}")).assert_problem(502, "GW0023");
+    }
+}
+
+#[test]
 fn l22_connecting_has_a_time() {
     let hole = black_hole();
     let url = format!("http://{}", hole.address);
