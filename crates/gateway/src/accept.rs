@@ -26,7 +26,7 @@ const EMPTY: Duration = Duration::from_millis(10);
 const TAKE_ALONG: Duration = Duration::from_millis(100);
 
 /// Accepts until the phase changes. Connections that wait in the socket's queue by then are taken
-/// along: closing the socket would reset them.
+/// along, unless a successor listens on the same one: closing the socket would reset them.
 pub(crate) async fn run(
     worker: Rc<Worker>,
     mut acceptor: Acceptor,
@@ -38,8 +38,11 @@ pub(crate) async fn run(
         let accepted = tokio::select! {
             biased;
             changed = phases.wait_for(|phase| *phase != Phase::Serving) => {
-                let handed_over = changed.is_ok_and(|phase| *phase == Phase::HandedOver);
-                if !handed_over {
+                let another_accepts = changed.is_ok_and(|phase| match *phase {
+                    Phase::HandedOver { given_up } => !given_up[listener as usize],
+                    Phase::Serving | Phase::Draining => false,
+                });
+                if !another_accepts {
                     take_along(&worker, &mut acceptor, listener, tls.as_ref()).await;
                 }
                 return;

@@ -57,7 +57,10 @@ pub enum Phase {
     Serving,
     /// A successor accepts on the same sockets: what is connected here is served until it ends
     /// by itself, each answer the last on its connection.
-    HandedOver,
+    HandedOver {
+        /// Listeners, by number, that the successor has given up.
+        given_up: [bool; Listener::ALL.len()],
+    },
     /// Nobody follows: what is in flight is finished, what is idle is closed.
     Draining,
 }

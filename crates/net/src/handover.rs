@@ -110,6 +110,9 @@ struct Answer {
     pid: u32,
     #[serde(default)]
     reason: String,
+    /// Listeners whose sockets the new process has no use for.
+    #[serde(default)]
+    given_up: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -130,6 +133,9 @@ pub enum Outcome {
     TakenOver {
         /// Its process id.
         pid: u32,
+        /// Listeners that it does not go on with: nobody but this process will take what waits
+        /// there.
+        given_up: Vec<String>,
     },
     /// Keep serving.
     NotTaken {
@@ -240,8 +246,8 @@ async fn hand_over<F: AsFd>(
         let reason = format!("the new process gave up: {}", answer.reason);
         return Ok(Outcome::NotTaken { reason });
     }
-    stream.write_all(&answer_line(State::Yours, "")?).await?;
-    Ok(Outcome::TakenOver { pid: answer.pid })
+    stream.write_all(&answer_line(State::Yours, "", Vec::new())?).await?;
+    Ok(Outcome::TakenOver { pid: answer.pid, given_up: answer.given_up })
 }
 
 /// The same user, or the superuser.
@@ -310,7 +316,7 @@ pub fn take_over(path: &Path) -> Result<Inherited, HandoverError> {
     let version: AnyVersion = decode(&text)?;
     if version.version != VERSION {
         let reason = format!("it speaks version {VERSION}");
-        let _ = stream.write_all(&answer_line(State::Failed, &reason)?);
+        let _ = stream.write_all(&answer_line(State::Failed, &reason, Vec::new())?);
         return Err(HandoverError::Version { theirs: version.version });
     }
     let manifest: Manifest = decode(&text)?;
@@ -389,14 +395,14 @@ fn listening(descriptor: OwnedFd) -> Result<TcpListener, HandoverError> {
 }
 
 impl Handle {
-    /// Tells the old process that this one accepts now, and waits until it lets go. Blocks for a
-    /// moment.
+    /// Tells the old process that this one accepts now, but for what it has given up, and waits
+    /// until it lets go. Blocks for a moment.
     ///
     /// # Errors
     /// When the old process no longer waits: it keeps serving, so finish what was accepted and
     /// exit.
-    pub fn ready(mut self) -> Result<(), HandoverError> {
-        let line = answer_line(State::Ready, "")?;
+    pub fn ready(mut self, given_up: Vec<String>) -> Result<(), HandoverError> {
+        let line = answer_line(State::Ready, "", given_up)?;
         self.stream.write_all(&line).map_err(|_| HandoverError::TooLate)?;
         let mut answer = Vec::new();
         let mut reader = BufReader::new(&self.stream).take(u64::from(MESSAGE_MOST));
@@ -412,7 +418,7 @@ impl Handle {
 
     /// Tells the old process why this one gives up, so that its log has it.
     pub fn failed(mut self, reason: &str) {
-        if let Ok(line) = answer_line(State::Failed, reason) {
+        if let Ok(line) = answer_line(State::Failed, reason, Vec::new()) {
             // If it does not hear, it sees the connection close.
             let _ = self.stream.write_all(&line);
         }
@@ -427,9 +433,13 @@ fn decode<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, HandoverError> {
     serde_json::from_slice(text).map_err(|_| HandoverError::Broken("a message cannot be read"))
 }
 
-fn answer_line(state: State, reason: &str) -> Result<Vec<u8>, HandoverError> {
-    let answer =
-        Answer { version: VERSION, state, pid: std::process::id(), reason: reason.to_owned() };
+fn answer_line(
+    state: State,
+    reason: &str,
+    given_up: Vec<String>,
+) -> Result<Vec<u8>, HandoverError> {
+    let (pid, reason) = (std::process::id(), reason.to_owned());
+    let answer = Answer { version: VERSION, state, pid, reason, given_up };
     let mut line = encode(&answer)?;
     line.push(b'\n');
     Ok(line)
@@ -494,10 +504,12 @@ mod tests {
         let path = old.path();
         let taking = new_process(move || {
             let inherited = take_over(&path).unwrap();
-            inherited.handle.ready().unwrap();
+            inherited.handle.ready(vec!["tls".into()]).unwrap();
             inherited.listeners
         });
-        assert_eq!(old.serve_one().await, Outcome::TakenOver { pid: std::process::id() });
+        let given_up = vec!["tls".into()];
+        let pid = std::process::id();
+        assert_eq!(old.serve_one().await, Outcome::TakenOver { pid, given_up });
         let Old { offer, listeners, folder: _folder } = old;
         drop((offer, listeners));
 
@@ -518,7 +530,10 @@ mod tests {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        assert_eq!(old.serve_one().await, Outcome::TakenOver { pid: child.id() });
+        assert_eq!(
+            old.serve_one().await,
+            Outcome::TakenOver { pid: child.id(), given_up: Vec::new() }
+        );
         let Old { offer, listeners, folder: _folder } = old;
         drop((offer, listeners));
 
@@ -538,7 +553,7 @@ mod tests {
     fn f04_child_process() {
         let Some(path) = std::env::var_os(CHILD_PATH) else { return };
         let inherited = take_over(Path::new(&path)).unwrap();
-        inherited.handle.ready().unwrap();
+        inherited.handle.ready(Vec::new()).unwrap();
         loop {
             for listener in inherited.listeners.iter().flat_map(|(_, all)| all) {
                 if let Ok((mut stream, _)) = listener.accept() {
@@ -593,7 +608,7 @@ mod tests {
         let silent = new_process(move || {
             let inherited = take_over(&path).unwrap();
             late_rx.recv().unwrap();
-            inherited.handle.ready()
+            inherited.handle.ready(Vec::new())
         });
         let outcome = old.serve_one().await;
         assert!(matches!(outcome, Outcome::NotTaken { reason } if reason.contains("in time")));

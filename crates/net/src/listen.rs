@@ -115,6 +115,15 @@ pub fn bind(address: SocketAddr, sockets: usize) -> Result<Vec<TcpListener>, Lis
         // of the traffic. A socket without it says whether somebody listens.
         listening_socket(address, false).map_err(fail)?;
     }
+    bind_beside(address, sockets)
+}
+
+/// As [`bind`], for whoever knows that the process that has the port already is its predecessor.
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_beside(address: SocketAddr, sockets: usize) -> Result<Vec<TcpListener>, ListenError> {
+    let fail = |error| ListenError::new(address, error);
     let mut bound = address;
     let mut listeners = Vec::with_capacity(sockets.max(1));
     for _ in 0..sockets.max(1) {
@@ -553,7 +562,7 @@ mod tests {
         let mut acceptor =
             Acceptor::new(listener, ConnectionTable::new(&limits(9, 9), &[])).unwrap();
         let _client = TcpStream::connect(address).await.unwrap();
-        let accepted = acceptor.next().await;
+        let accepted = acceptor.next(drop).await;
         assert!(accepted.stream.nodelay().unwrap());
         assert!(SockRef::from(&accepted.stream).keepalive().unwrap());
     }
@@ -631,9 +640,9 @@ mod tests {
         let mut acceptor =
             Acceptor::new(listener, ConnectionTable::new(&limits(1, 10), &[])).unwrap();
         let accepting = tokio::spawn(async move {
-            let first = acceptor.next().await;
+            let first = acceptor.next(drop).await;
             // The second connection is refused inside; this returns with the third.
-            let third = tokio::spawn(async move { acceptor.next().await });
+            let third = tokio::spawn(async move { acceptor.next(drop).await });
             (first, third)
         });
         let _first = TcpStream::connect(address).await.unwrap();
@@ -681,11 +690,11 @@ mod tests {
         assert!(!hoard.is_empty() && hoard.len() < 64);
 
         let began = cpu_time();
-        let waiting = tokio::time::timeout(Duration::from_secs(1), acceptor.next()).await;
+        let waiting = tokio::time::timeout(Duration::from_secs(1), acceptor.next(drop)).await;
         assert!(waiting.is_err(), "there is no descriptor for it");
         assert!(cpu_time() - began < Duration::from_millis(200), "it must not spin");
         drop(hoard);
-        let accepted = tokio::time::timeout(Duration::from_secs(1), acceptor.next()).await;
+        let accepted = tokio::time::timeout(Duration::from_secs(1), acceptor.next(drop)).await;
         accepted.expect("the client waited in the queue and is served");
     }
 

@@ -8,3 +8,4 @@ pub mod logging;
 pub mod memory;
 pub mod otlp;
 pub mod serve;
+pub mod sockets;

@@ -39,7 +39,7 @@ use crate::{
     config::{self, Loaded, Settings, settings},
     console::{self, Console, Readiness},
     logging::{self, LogFormat},
-    memory, otlp,
+    memory, otlp, sockets,
 };
 
 /// Where the offer of the sockets stands, in the data folder.
@@ -154,6 +154,8 @@ struct Running {
     tls: Option<Arc<ServerTls>>,
     /// Clones of every listening socket, for a successor.
     sockets: Vec<(String, Vec<TcpListener>)>,
+    /// What the predecessor listened on and this process does not.
+    given_up: Vec<String>,
     workers: Vec<thread::JoinHandle<()>>,
     runtime: LocalRuntime,
     draining: Arc<AtomicBool>,
@@ -209,20 +211,19 @@ fn start(
         .context("the runtime does not start")?;
 
     let mut addresses = Addresses::default();
-    let mut sockets = Vec::new();
+    let mut kept = Vec::new();
     let mut dealt: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
-    for (listener, address) in wanted(settings) {
-        let own = match inherited_for(inherited, listener)? {
-            Some(own) => own,
-            None => listen::bind(address, workers).map_err(|error| {
-                let cure = error.cure();
-                anyhow::Error::new(error).context(format!("cannot listen; {cure}"))
-            })?,
-        };
-        let actual = own.first().context("a listener without a socket")?.local_addr()?;
-        addresses.0.push((listener, actual));
+    let mut console = None;
+    for (listener, address) in sockets::wanted(settings) {
+        let count = if listener == Listener::Console { 1 } else { workers };
+        let mut own = sockets::open((listener, address), count, inherited)?;
+        addresses.0.push((listener, sockets::address_of(&own)?));
         let copies = own.iter().map(TcpListener::try_clone).collect::<Result<Vec<_>, _>>()?;
-        sockets.push((listener.name().to_owned(), copies));
+        kept.push((listener.name().to_owned(), copies));
+        if listener == Listener::Console {
+            console = own.pop();
+            continue;
+        }
         for (worker, own) in listen::distribute(own, workers)?.into_iter().enumerate() {
             let tls = (listener == Listener::Tls).then(|| tls.clone()).flatten();
             dealt[worker].extend(own.into_iter().map(|socket| Socket {
@@ -232,12 +233,14 @@ fn start(
             }));
         }
     }
-    let console = match inherited_for(inherited, Listener::Console)? {
-        Some(mut own) => own.pop().context("a listener without a socket")?,
-        None => listen::bind(settings.listen.console, 1)?.pop().context("no socket")?,
-    };
-    addresses.0.push((Listener::Console, console.local_addr()?));
-    sockets.push((Listener::Console.name().to_owned(), vec![console.try_clone()?]));
+    let console = console.context("a listener without a socket")?;
+    let mut given_up = Vec::new();
+    for (listener, address) in
+        inherited.iter().flat_map(|inherited| sockets::given_up(inherited, &addresses.0))
+    {
+        tracing::info!(listener, %address, "no longer listening");
+        given_up.push(listener.to_owned());
+    }
 
     let draining = Arc::new(AtomicBool::new(false));
     let live = Arc::new(AtomicU64::new(generation));
@@ -303,7 +306,8 @@ fn start(
         planes,
         phases,
         tls,
-        sockets,
+        sockets: kept,
+        given_up,
         workers: threads,
         runtime,
         draining,
@@ -354,21 +358,22 @@ fn tls_config(settings: &Settings) -> ServerTlsConfig {
     }
 }
 
-fn wanted(settings: &Settings) -> Vec<(Listener, SocketAddr)> {
-    let mut wanted = vec![(Listener::Gateway, settings.listen.gateway)];
-    wanted.extend(settings.listen.tls.map(|address| (Listener::Tls, address)));
-    wanted.extend(settings.listen.internal.map(|address| (Listener::Internal, address)));
-    wanted
-}
-
-fn inherited_for(
-    inherited: Option<&Inherited>,
-    listener: Listener,
-) -> anyhow::Result<Option<Vec<TcpListener>>> {
-    let Some(inherited) = inherited else { return Ok(None) };
-    let found = inherited.listeners.iter().find(|(name, _)| name == listener.name());
-    let Some((_, sockets)) = found else { return Ok(None) };
-    Ok(Some(sockets.iter().map(TcpListener::try_clone).collect::<Result<_, _>>()?))
+/// Keys of the file in which a running process cannot follow it, with what it takes instead.
+fn unfollowed(
+    own: &Settings,
+    new: &Settings,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
+    const UPGRADE: &str = "run `pasarela serve --upgrade`";
+    [
+        ("listen", own.listen != new.listen, UPGRADE),
+        ("workers", own.workers != new.workers, UPGRADE),
+        ("logs", own.access_log != new.access_log, UPGRADE),
+        ("traces", own.traces != new.traces, UPGRADE),
+        // The successor asks for the sockets in the folder that it is told of.
+        ("storage", own.storage != new.storage, "stop it and start it again"),
+    ]
+    .into_iter()
+    .filter_map(|(key, changed, cure)| changed.then_some((key, cure)))
 }
 
 fn serve_console(
@@ -454,19 +459,19 @@ impl Signals {
 enum End {
     /// A signal.
     Signal,
-    /// A successor has the sockets.
-    Successor,
+    /// A successor has the sockets, but for those of these listeners.
+    Successor(Vec<String>),
 }
 
 impl Running {
     /// Lives until the end.
     fn live(mut self, inherited: Option<Inherited>) -> anyhow::Result<()> {
         if let Some(inherited) = inherited
-            && let Err(error) = inherited.handle.ready()
+            && let Err(error) = inherited.handle.ready(std::mem::take(&mut self.given_up))
         {
             // The old process stays in charge; what was accepted meanwhile is still served.
             tracing::error!(%error, "the takeover failed");
-            self.stop(Phase::HandedOver);
+            self.stop(handed_over(&[]));
             return Err(error.into());
         }
         let offer = {
@@ -489,14 +494,14 @@ impl Running {
         let end = runtime.block_on(self.watch(offer, files, signals))?;
         self.sockets.clear();
         self.draining.store(true, Ordering::Release);
-        match end {
+        match &end {
             End::Signal => tracing::info!("draining"),
-            End::Successor => tracing::info!("handed over; draining"),
+            End::Successor(_) => tracing::info!("handed over; draining"),
         }
         // The console answers while the workers drain.
         let phase = match end {
             End::Signal => Phase::Draining,
-            End::Successor => Phase::HandedOver,
+            End::Successor(given_up) => handed_over(&given_up),
         };
         let _ = self.phases.send(phase);
         let workers = std::mem::take(&mut self.workers);
@@ -546,9 +551,9 @@ impl Running {
                 }
                 _ = files.changed(), if !self.files.is_empty() => self.reload(&mut files),
                 taken = hand_over(offer.as_ref(), &self.sockets) => match taken {
-                    Outcome::TakenOver { pid } => {
+                    Outcome::TakenOver { pid, given_up } => {
                         tracing::info!(pid, "a successor took the sockets over");
-                        return Ok(End::Successor);
+                        return Ok(End::Successor(given_up));
                     }
                     Outcome::NotTaken { reason } => {
                         tracing::warn!(%reason, "a successor did not take over; serving on");
@@ -583,8 +588,8 @@ impl Running {
                 warning.message
             );
         }
-        if settings.listen != self.settings.listen || settings.workers != self.settings.workers {
-            tracing::warn!("listen and workers take effect with the next start or upgrade");
+        for (key, cure) in unfollowed(&self.settings, &settings) {
+            tracing::warn!(key, cure, "a change that a running process cannot follow");
         }
         self.files = named;
         files.watch(self.files.clone());
@@ -616,6 +621,12 @@ impl Running {
         self.observability.metrics().reload_refused();
         tracing::error!(%reason, "configuration refused");
     }
+}
+
+fn handed_over(given_up: &[String]) -> Phase {
+    let given_up =
+        Listener::ALL.map(|listener| given_up.iter().any(|name| name == listener.name()));
+    Phase::HandedOver { given_up }
 }
 
 /// Waits for a successor. Without an offer there never is one.

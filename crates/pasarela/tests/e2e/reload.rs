@@ -200,6 +200,91 @@ fn f04_binary_upgrades_under_load_cost_nothing() {
     assert_eq!(gateway.get("/t/").text(), "same");
 }
 
+/// Ports that are free now.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let held = [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a port"));
+    held.map(|listener| listener.local_addr().expect("an address").port())
+}
+
+/// The configuration of one API, with these lines under `listen`.
+fn listening(service: &Upstream, listen: &str) -> String {
+    let api = pasarela_testkit::Builder::api_yaml("t", &[&service.url()], "");
+    format!("version: 1\nworkers: 2\nlisten:\n{listen}apis:\n{api}")
+}
+
+#[test]
+fn f04_an_upgrade_listens_where_the_file_says_now() {
+    let service = Upstream::ok("same");
+    let [leaves, stays, comes, console] = free_ports();
+    let before = format!(
+        "  gateway: 127.0.0.1:{leaves}\n  internal: 127.0.0.1:{stays}\n  console: 127.0.0.1:0\n"
+    );
+    let mut gateway = gateway().config(listening(&service, &before)).start();
+    assert_eq!(gateway.get("/t/").text(), "same");
+    let mut kept = gateway.connect();
+    assert_eq!(kept.get("/t/").text(), "same");
+    // What was internal is for everybody now, on a socket that is never closed.
+    let load = Load::start(([127, 0, 0, 1], stays).into(), 2, REQUEST, "same");
+    let after = format!(
+        "  gateway: 127.0.0.1:{stays}\n  internal: 127.0.0.1:{comes}\n  console: 127.0.0.1:{console}\n"
+    );
+    gateway.write_config(&listening(&service, &after));
+    gateway.upgrade();
+    assert_eq!(gateway.address().port(), stays);
+    assert_eq!(gateway.address_of("internal").port(), comes);
+    assert_eq!(gateway.address_of("console").port(), console);
+    assert_eq!(gateway.get("/t/").text(), "same");
+    assert_eq!(RawClient::connect(gateway.address_of("internal")).get("/t/").text(), "same");
+    assert_eq!(gateway.console("/readyz").status, 200);
+    let last = kept.get("/t/");
+    assert_eq!(last.text(), "same");
+    assert!(last.closes(), "{}", last.brief());
+    let closed = || RawClient::try_connect(([127, 0, 0, 1], leaves).into()).is_err();
+    assert!(eventually(seconds(5), closed), "nobody asks for that address any more");
+    gateway.await_log("no longer listening");
+    let report = load.stop();
+    assert!(report.failures.is_empty(), "{:?}", report.failures);
+    assert!(report.done > 50, "{} requests", report.done);
+}
+
+#[test]
+fn f04_an_upgrade_from_one_address_to_all_of_them_costs_nothing() {
+    let service = Upstream::ok("same");
+    let [port] = free_ports();
+    let at = |address: &str| format!("  gateway: {address}:{port}\n  console: 127.0.0.1:0\n");
+    let mut gateway = gateway().config(listening(&service, &at("127.0.0.1"))).start();
+    let load = Load::start(gateway.address(), 4, REQUEST, "same");
+    std::thread::sleep(Duration::from_millis(200));
+    gateway.write_config(&listening(&service, &at("0.0.0.0")));
+    gateway.upgrade();
+    let old = &mut gateway.previous()[0];
+    assert!(old.wait(seconds(10)).is_some(), "the old process stays");
+    let served = load.done();
+    assert!(eventually(seconds(3), || load.done() > served + 50));
+    let report = load.stop();
+    assert!(report.failures.is_empty(), "{:?}", report.failures);
+    assert_eq!(RawClient::connect(([127, 0, 0, 2], port).into()).get("/t/").text(), "same");
+}
+
+#[test]
+fn a_reload_says_what_it_cannot_follow_and_what_to_do() {
+    let service = Upstream::ok("ok");
+    let gateway = gateway().api("t", &service).start();
+    let yaml = gateway
+        .yaml()
+        .replace("workers: 2", "workers: 3")
+        .replace("  gateway: 127.0.0.1:0", "  internal: 127.0.0.1:0\n  gateway: 127.0.0.1:0");
+    let more = "logs: { access: off }\ntraces: { otlp: http://127.0.0.1:9 }\nstorage: sqlite:./elsewhere\n";
+    assert!(matches!(gateway.reload(&format!("{yaml}{more}")), Outcome::Reloaded(_)));
+    for key in ["listen", "workers", "logs", "traces", "storage"] {
+        let line = gateway.await_log(&format!("\"key\":\"{key}\""));
+        assert!(line.contains("WARN"), "{line}");
+        let cure = if key == "storage" { "start it again" } else { "serve --upgrade" };
+        assert!(line.contains(cure), "{line}");
+    }
+    assert_eq!(gateway.get("/t/").text(), "ok");
+}
+
 #[test]
 fn f05_an_upgrade_that_cannot_start_leaves_the_old_one_serving() {
     let service = Upstream::ok("ok");
