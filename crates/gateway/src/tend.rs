@@ -17,6 +17,7 @@ use pasarela_model::{ActiveHealth, HttpVersion};
 use pasarela_net::{
     conn::Conn,
     dns::{Resolver, keep_resolved},
+    h2pool,
     http1::{Head, HeadLimits, ResponseParser},
     pool::{self, Connector},
     timer,
@@ -145,7 +146,7 @@ async fn question(
     http: HttpVersion,
 ) -> Option<u16> {
     if http == HttpVersion::Http2 {
-        let (client, _alive) = pool::connect_h2(endpoint.address, connector).await.ok()?;
+        let client = h2pool::connect_h2(endpoint.address, connector).await.ok()?;
         let scheme = if connector.tls.is_some() { "https" } else { "http" };
         let uri = format!("{scheme}://{}{}", endpoint.address, active.path);
         let request = http::Request::get(uri).body(()).ok()?;

@@ -252,11 +252,14 @@ pub async fn run(
 ) {
     let plane = planes.borrow_and_update().clone();
     let limits = plane.snapshot.limits.clone();
+    let observer = shared.observability.worker(index);
+    let metrics = observer.metrics.clone();
     let worker = Rc::new(Worker {
-        observer: shared.observability.worker(index),
+        observer,
         pool: RefCell::new(Pool::new(
             limits.upstream_idle,
             limits.upstream_idle_connections as usize,
+            move || metrics.upstream_connected(),
         )),
         plane: RefCell::new(WorkerPlane::new(plane)),
         phase: Cell::new(Phase::Serving),

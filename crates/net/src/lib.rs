@@ -9,6 +9,7 @@ pub mod conn;
 pub mod dns;
 pub mod h2guard;
 pub mod h2io;
+pub mod h2pool;
 pub mod handover;
 pub mod http1;
 pub mod listen;

@@ -7,12 +7,12 @@
 
 use std::{io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use tokio::net::TcpStream;
 
 use crate::{
     conn::Conn,
+    h2pool::H2Group,
     listen::tune_upstream,
     stream::Stream,
     timer::{self, Deadline},
@@ -68,29 +68,21 @@ struct Idle {
     since: u64,
 }
 
-/// An HTTP/2 connection shared by a worker's exchanges.
-pub type H2Client = h2::client::SendRequest<Bytes>;
-
 /// The connections of one worker.
-#[derive(Debug)]
 pub struct Pool {
     idle: FxHashMap<Key, Vec<Idle>>,
-    h2: FxHashMap<Key, H2Slot>,
+    h2: FxHashMap<Key, Rc<H2Group>>,
+    opened: Rc<dyn Fn()>,
     keep: Duration,
     most: usize,
 }
 
-#[derive(Debug)]
-struct H2Slot {
-    client: H2Client,
-    used: u64,
-    alive: Rc<std::cell::Cell<bool>>,
-}
-
 impl Pool {
-    /// `keep`: how long an idle connection is kept; `most`: how many for one address.
-    pub fn new(keep: Duration, most: usize) -> Self {
-        Self { idle: FxHashMap::default(), h2: FxHashMap::default(), keep, most }
+    /// `keep`: how long an idle connection is kept; `most`: how many for one address; `opened` is
+    /// called for each HTTP/2 connection.
+    pub fn new(keep: Duration, most: usize, opened: impl Fn() + 'static) -> Self {
+        let (idle, h2) = (FxHashMap::default(), FxHashMap::default());
+        Self { idle, h2, opened: Rc::new(opened), keep, most }
     }
 
     /// Changes the limits.
@@ -124,28 +116,11 @@ impl Pool {
         }
     }
 
-    /// The shared HTTP/2 connection to this address, if there is one.
-    pub fn h2(&mut self, address: SocketAddr, connector: &Connector) -> Option<H2Client> {
+    /// The shared HTTP/2 connections to this address.
+    pub fn h2(&mut self, address: SocketAddr, connector: &Connector) -> Rc<H2Group> {
         let key = Key { address, profile: connector.profile };
-        let slot = self.h2.get_mut(&key)?;
-        if !slot.alive.get() {
-            self.h2.remove(&key);
-            return None;
-        }
-        slot.used = timer::now();
-        Some(slot.client.clone())
-    }
-
-    /// Shares an HTTP/2 connection; `alive` turns false when it ends.
-    pub fn share_h2(
-        &mut self,
-        address: SocketAddr,
-        connector: &Connector,
-        client: H2Client,
-        alive: Rc<std::cell::Cell<bool>>,
-    ) {
-        let key = Key { address, profile: connector.profile };
-        self.h2.insert(key, H2Slot { client, used: timer::now(), alive });
+        let group = self.h2.entry(key);
+        Rc::clone(group.or_insert_with(|| H2Group::new(address, Rc::clone(&self.opened))))
     }
 
     /// Closes what was closed by the other side or was idle too long. Call it about each second.
@@ -161,7 +136,7 @@ impl Pool {
             });
         }
         self.idle.retain(|_, idle| !idle.is_empty());
-        self.h2.retain(|_, slot| slot.alive.get() && slot.used >= oldest);
+        self.h2.retain(|_, group| group.sweep(oldest));
     }
 
     /// Closes all that is idle: the worker ends.
@@ -173,6 +148,12 @@ impl Pool {
     /// Idle HTTP/1.1 connections held.
     pub fn idle(&self) -> usize {
         self.idle.values().map(Vec::len).sum()
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("idle", &self.idle()).finish_non_exhaustive()
     }
 }
 
@@ -203,32 +184,4 @@ async fn open(address: SocketAddr, connector: &Connector) -> Result<Stream, Conn
             Ok(Stream::Tls(Box::new(tls.into())))
         }
     }
-}
-
-/// Opens an HTTP/2 connection and spawns the task that drives it.
-///
-/// # Errors
-/// [`ConnectError`]: nothing of a request was sent.
-pub async fn connect_h2(
-    address: SocketAddr,
-    connector: &Connector,
-) -> Result<(H2Client, Rc<std::cell::Cell<bool>>), ConnectError> {
-    let stream = connect(address, connector).await?;
-    let (client, connection) = h2::client::Builder::new()
-        .initial_window_size(connector.h2_windows.0)
-        .initial_connection_window_size(connector.h2_windows.1)
-        .max_header_list_size(connector.h2_headers)
-        .enable_push(false)
-        .handshake(stream)
-        .await
-        .map_err(ConnectError::H2)?;
-    let alive = Rc::new(std::cell::Cell::new(true));
-    let ended = alive.clone();
-    tokio::task::spawn_local(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%address, %error, "http/2 connection to an upstream ended");
-        }
-        ended.set(false);
-    });
-    Ok((client, alive))
 }

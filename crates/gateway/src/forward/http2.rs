@@ -1,8 +1,8 @@
-//! One try over HTTP/2: a stream on the worker's shared connection to that server.
+//! One try over HTTP/2: a stream on one of the worker's shared connections to that server.
 
 use std::{
     future::{Future, poll_fn},
-    pin::Pin,
+    pin::{Pin, pin},
     task::Poll,
 };
 
@@ -11,8 +11,8 @@ use pasarela_model::Code;
 use pasarela_net::{
     conn::Pace,
     h2io::{H2Sink, H2Source},
+    h2pool::{H2Client, Lease},
     http1::{Framing, Head, Version, is_token},
-    pool::{self, H2Client},
     timer::{Deadline, Wait},
     transfer::{Failed, Sink as _, Transfer},
 };
@@ -45,43 +45,50 @@ pub(super) async fn attempt<'h, D: Downstream>(
     down: &mut D,
     ctx: &mut Ctx<'h>,
 ) -> Result<(), Stop> {
-    let client = ready(call, destination).await?;
+    let mut lease = ready(call, destination, down).await?;
     let empty = call.order.framing.is_empty();
     let request = request(call, destination, ctx)?;
-    exchange(call, destination, client, request, empty, down, ctx).await
+    exchange(call, destination, &mut lease.client, request, empty, down, ctx).await
 }
 
-/// The shared connection, opened if there is none, with room for one more stream.
-async fn ready(call: &Call<'_, '_>, destination: &Destination<'_>) -> Result<H2Client, Stop> {
-    let shared = call.worker.pool.borrow_mut().h2(destination.address, destination.connector);
-    if let Some(client) = shared
-        && let Ok(client) = client.ready().await
-    {
-        return Ok(client);
-    }
-    let never = |refusal| Stop::Upstream {
-        failure: Failure::Connect,
+/// A place for the stream, on a connection that there is or on one that is opened for it.
+async fn ready<D: Downstream>(
+    call: &Call<'_, '_>,
+    destination: &Destination<'_>,
+    down: &mut D,
+) -> Result<Lease, Stop> {
+    let group = call.worker.pool.borrow_mut().h2(destination.address, destination.connector);
+    let mut stream = pin!(group.stream(destination.connector));
+    let (mut source, mut answer) = down.halves(call.order.pace);
+    let mut wait = Wait::default();
+    let never = |failure, refusal| Stop::Upstream {
+        failure,
         sent: Sent::Never,
         replayable: true,
         stale: false,
         refusal,
     };
-    let (client, alive) = pool::connect_h2(destination.address, destination.connector)
-        .await
-        .map_err(|error| {
-            tracing::debug!(address = %destination.address, error = %crate::chain(&error), "connecting failed");
-            never(unreachable(&error))
-        })?;
-    call.worker.observer.metrics.upstream_connected();
-    call.worker.pool.borrow_mut().share_h2(
-        destination.address,
-        destination.connector,
-        client.clone(),
-        alive,
-    );
-    client.ready().await.map_err(|_| {
-        never(Refusal::new(Code::UpstreamUnreachable, "the service refused the stream"))
+    poll_fn(|cx| {
+        if let Poll::Ready(found) = stream.as_mut().poll(cx) {
+            return Poll::Ready(found.map_err(|error| {
+                tracing::debug!(address = %destination.address, error = %crate::chain(&*error), "connecting failed");
+                never(Failure::Connect, unreachable(&error))
+            }));
+        }
+        if source.poll_gone(cx).is_ready() || answer.poll_left(cx).is_ready() {
+            return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
+        }
+        if call.worker.is_out_of_time() {
+            return Poll::Ready(Err(Stop::Caller(out_of_time())));
+        }
+        if wait.poll(cx, call.api.upstream.timeouts.first_byte).is_ready() {
+            let detail = "the service takes no more requests at a time";
+            let refusal = Refusal::new(Code::UpstreamTimeout, detail);
+            return Poll::Ready(Err(never(Failure::Timeout, refusal)));
+        }
+        Poll::Pending
     })
+    .await
 }
 
 fn request(
@@ -117,7 +124,7 @@ fn request(
 async fn exchange<'h, D: Downstream>(
     call: &Call<'_, '_>,
     destination: &Destination<'_>,
-    mut client: H2Client,
+    client: &mut H2Client,
     request: Request<()>,
     empty: bool,
     down: &mut D,

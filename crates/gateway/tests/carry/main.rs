@@ -1,5 +1,6 @@
 //! The request path as a whole, on real sockets: what only shows when two connections meet.
 
+mod h2_upstreams;
 mod harness;
 
 use std::{
