@@ -5,7 +5,7 @@ use std::{
     borrow::Cow,
     net::{IpAddr, SocketAddr},
     rc::Rc,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
 
 use pasarela_model::Code;
@@ -101,7 +101,7 @@ impl<'h> Ctx<'h> {
         protocol: Protocol,
     ) -> Self {
         let plane = worker.plane();
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (started, unix_ns) = worker.clocks();
         let networks = &plane.snapshot.trusted_proxies;
         let peer = origin.peer.ip();
         let trusted = !networks.is_empty() && networks.iter().any(|net| net.contains(peer));
@@ -109,7 +109,6 @@ impl<'h> Ctx<'h> {
             true => head.get(Name::XRequestId),
             false => None,
         };
-        let unix_ms = u64::try_from(unix.as_millis()).unwrap_or(0);
         let client = if trusted { reported_client(head, networks, peer) } else { peer };
         worker.observer.metrics.started();
         Self {
@@ -117,9 +116,9 @@ impl<'h> Ctx<'h> {
             head,
             origin,
             protocol,
-            started: Instant::now(),
-            unix_ns: u64::try_from(unix.as_nanos()).unwrap_or(0),
-            id: worker.observer.ids.choose(incoming, trusted, unix_ms),
+            started,
+            unix_ns,
+            id: worker.observer.ids.choose(incoming, trusted, unix_ns / 1_000_000),
             client,
             trusted,
             trace: worker.observer.tracer.as_ref().map(|tracer| {

@@ -29,7 +29,7 @@ use crate::{
     downstream::{Downstream, Length, Put},
     identify::carried_key,
     mediate::{NAMED_MOST, Order, tokens},
-    observe::UpstreamFailure,
+    observe::{UpstreamFailure, write_ip},
     plane::{ApiPlane, hash_of},
     respond::{Refusal, own_fields},
     worker::{Worker, WorkerPlane},
@@ -317,7 +317,6 @@ impl Call<'_, '_> {
 
     /// What the gateway says about the caller (T7): rebuilt, whatever the caller said itself.
     fn put_own(&self, ctx: &Ctx<'_>, put: &mut impl Put) {
-        use std::io::Write as _;
         let mut text = self.worker.take_small();
         if ctx.trusted {
             for (id, _, value) in self.head.fields() {
@@ -327,7 +326,7 @@ impl Call<'_, '_> {
                 }
             }
         }
-        let _ = write!(text, "{}", ctx.origin.peer.ip());
+        write_ip(&mut text, ctx.origin.peer.ip());
         put.put(b"X-Forwarded-For", &text);
         self.worker.give_small(text);
         let reported = |id| if ctx.trusted { self.head.get(id) } else { None };

@@ -4,11 +4,12 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::TlsStream;
@@ -42,6 +43,71 @@ impl Stream {
     }
 }
 
+/// Receives from a plain socket. The system call is made directly: the C library's wrapper makes
+/// every `recv` and `send` a cancellation point, which costs two per cent of a request.
+#[inline]
+fn poll_receive(
+    tcp: &TcpStream,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    loop {
+        ready!(tcp.poll_read_ready(cx))?;
+        let room = buf.initialize_unfilled();
+        let asked = room.len();
+        let mut done = None;
+        let _ = tcp.try_io(Interest::READABLE, || {
+            let received = recv(tcp, room, RecvFlags::empty()).map(|(received, _)| received);
+            settle(received.map_err(io::Error::from), asked, &mut done)
+        });
+        match done {
+            Some(received) => return Poll::Ready(received.map(|received| buf.advance(received))),
+            None => continue,
+        }
+    }
+}
+
+/// Sends on a plain socket.
+#[inline]
+fn poll_send(tcp: &TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(tcp.poll_write_ready(cx))?;
+        let mut done = None;
+        let _ = tcp.try_io(Interest::WRITABLE, || {
+            let sent = send(tcp, bytes, SendFlags::NOSIGNAL).map_err(io::Error::from);
+            settle(sent, bytes.len(), &mut done)
+        });
+        if let Some(sent) = done {
+            return Poll::Ready(sent);
+        }
+    }
+}
+
+/// Notes what a system call did, and tells the runtime to wait for the next event when there is
+/// nothing more to be had: after an error of that name, and after fewer bytes than were asked for,
+/// which saves the call that would only find that out (the socket is edge-triggered: epoll(7), Q9).
+#[inline]
+fn settle(
+    result: io::Result<usize>,
+    asked: usize,
+    done: &mut Option<io::Result<usize>>,
+) -> io::Result<()> {
+    let again = Err(io::ErrorKind::WouldBlock.into());
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => again,
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+        // Nothing: the end, which stays readable.
+        Ok(moved) if moved > 0 && moved < asked => {
+            *done = Some(Ok(moved));
+            again
+        }
+        other => {
+            *done = Some(other);
+            Ok(())
+        }
+    }
+}
+
 impl AsyncRead for Stream {
     #[inline]
     fn poll_read(
@@ -50,7 +116,7 @@ impl AsyncRead for Stream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Self::Tcp(tcp) => poll_receive(tcp, cx, buf),
             Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
         }
     }
@@ -64,7 +130,7 @@ impl AsyncWrite for Stream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Self::Tcp(tcp) => poll_send(tcp, cx, buf),
             Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
         }
     }

@@ -1,6 +1,6 @@
 //! The access log: JSON lines from every worker to one writer thread, and never a wait.
 //!
-//! A worker writes its lines into a buffer of its own and hands it over when 32 KiB are full, or
+//! A worker writes its lines into a buffer of its own and hands it over when 128 KiB are full, or
 //! at the next [`tick`](AccessLog::tick) when the writer has nothing to do. The writer alone
 //! touches the disk or the pipe. When it cannot write (disk full, reader paused or gone) it keeps
 //! what it has and tries again; once all buffers are under way further lines are dropped and
@@ -41,8 +41,8 @@ pub enum AccessTarget {
     File(PathBuf),
 }
 
-/// Bytes at which a worker hands its lines over.
-const BATCH_BYTES: usize = 32 << 10;
+/// Bytes at which a worker hands its lines over: each time wakes the writer, so smaller ones cost more.
+const BATCH_BYTES: usize = 128 << 10;
 /// Room behind that for the line that crosses it.
 const SLACK_BYTES: usize = 4 << 10;
 /// Buffers of a worker, at least: one to fill while the other is written.

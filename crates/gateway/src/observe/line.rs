@@ -138,7 +138,8 @@ fn escape_number(out: &mut Vec<u8>, number: u32) {
     }
 }
 
-fn write_ip(out: &mut Vec<u8>, ip: IpAddr) {
+/// Appends an address as people write it; one of IPv4 in the clothes of IPv6 as what it is.
+pub(crate) fn write_ip(out: &mut Vec<u8>, ip: IpAddr) {
     match ip.to_canonical() {
         IpAddr::V4(ip) => write_v4(out, ip),
         // Writing into a Vec cannot fail.
