@@ -13,7 +13,7 @@ use std::hash::BuildHasher;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use pasarela_model::{IpNet, Limits};
@@ -23,6 +23,16 @@ use tokio::net::TcpStream;
 
 /// Connections that may wait in the kernel for `accept`; the kernel cuts it to `somaxconn`.
 const BACKLOG: i32 = 4096;
+/// Bytes of a connection that the kernel takes before it can send them. What has been sent and not
+/// acknowledged does not count, so no distance is too long for it; without it the kernel takes
+/// megabytes for each slow reader, and presses everybody's connections when its memory for TCP is
+/// short. Measured on loopback with pieces of 64 KiB: 4.3 GB/s, 2.3 without, as what is written
+/// is still in the cache when it is sent.
+const UNSENT_BYTES: u32 = 128 << 10;
+/// Bytes that the kernel takes from an upstream ahead of us, where it lets us say so: as many as
+/// the window of an HTTP/2 connection has (L15). Its own measure grows with how fast a body began,
+/// and is not taken back when the caller turns out to be slow.
+const AHEAD_BYTES: usize = 1 << 20;
 /// The first pause after the process ran out of descriptors or memory.
 const PAUSE_LEAST: Duration = Duration::from_millis(5);
 /// The longest pause: short enough that a queued client hardly notices the end of the shortage.
@@ -103,8 +113,8 @@ impl ListenError {
 }
 
 /// Opens `sockets` listening sockets on one address, one for each worker. With port 0 all get the
-/// same free port. Accepted connections inherit `TCP_NODELAY` and keep-alive from them, so that
-/// accepting costs one system call.
+/// same free port. Accepted connections inherit `TCP_NODELAY`, keep-alive and [`UNSENT_BYTES`] from
+/// them, so that accepting costs one system call.
 ///
 /// # Errors
 /// When the address is taken (also by a process that shares ports), not allowed or not ours.
@@ -147,6 +157,7 @@ fn listening_socket(address: SocketAddr, share: bool) -> io::Result<Socket> {
     socket.set_tcp_nodelay(true)?;
     // Idle connections are ours to close (L3). This finds the dead ends of long tunnels.
     socket.set_tcp_keepalive(&keepalive())?;
+    bound_unsent(&SockRef::from(&socket))?;
     socket.bind(&address.into())?;
     Ok(socket)
 }
@@ -194,10 +205,32 @@ pub fn distribute(
 pub fn tune_upstream(stream: &TcpStream, user_timeout: Duration) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
+    bound_unsent(&socket)?;
+    if may_bound_ahead() {
+        socket.set_recv_buffer_size(AHEAD_BYTES)?;
+    }
     #[cfg(any(target_os = "linux", target_os = "android"))]
     socket.set_tcp_user_timeout(Some(user_timeout))?;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = user_timeout;
+    Ok(())
+}
+
+/// Whether the operating system would take our bound as it is. A smaller one, which is what many
+/// are set to, would slow down distant upstreams.
+fn may_bound_ahead() -> bool {
+    static MAY: OnceLock<bool> = OnceLock::new();
+    *MAY.get_or_init(|| {
+        let most = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap_or_default();
+        most.trim().parse().is_ok_and(|most: usize| most >= AHEAD_BYTES)
+    })
+}
+
+fn bound_unsent(socket: &SockRef<'_>) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (socket, UNSENT_BYTES);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use pasarela_testkit::{Fault, Gateway, Upstream, seconds};
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
 
 use crate::{full, gateway};
 
@@ -24,6 +25,9 @@ fn service() -> (Upstream, Arc<AtomicU64>) {
     let received = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&received);
     let upstream = Upstream::script(move |conn| {
+        // What the kernel holds for this side is not what is measured.
+        let own = set_socket_send_buffer_size(conn.socket(), 64 << 10);
+        own.expect("SO_SNDBUF on a TCP socket");
         loop {
             let request = conn.head()?;
             while let Some(piece) = conn.piece()? {
@@ -140,6 +144,79 @@ fn t44_a_download_waits_for_its_reader() {
         }
     });
     assert!(grown < 10 * MIB, "grew by {grown} bytes");
+}
+
+/// What the kernel holds for the gateway's connections to this port, or from this port of its own:
+/// bytes to be sent, and bytes to be read, of the connection that has most.
+fn queued(local: u16, remote: u16) -> (u64, u64) {
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux tells");
+    let port = |field: &str| u16::from_str_radix(field.rsplit(':').next().unwrap_or(""), 16);
+    let mut most = (0, 0);
+    for line in table.lines().skip(1) {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let (own, other) = (port(fields[1]).expect("a port"), port(fields[2]).expect("a port"));
+        let (sending, reading) = fields[4].split_once(':').expect("two queues");
+        let bytes = |text| u64::from_str_radix(text, 16).expect("a number");
+        // State 1: established.
+        if fields[3] == "01" && (own == local || other == remote) {
+            most = (most.0.max(bytes(sending)), most.1.max(bytes(reading)));
+        }
+    }
+    most
+}
+
+fn system_number(name: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/sys/{name}")).unwrap_or_default();
+    text.trim().parse().unwrap_or(0)
+}
+
+/// Pages of memory that the kernel has for TCP in all.
+fn tcp_pages() -> u64 {
+    let text = std::fs::read_to_string("/proc/net/sockstat").expect("Linux tells");
+    let line = text.lines().find(|line| line.starts_with("TCP:")).expect("a line for TCP");
+    line.rsplit(' ').next().and_then(|pages| pages.parse().ok()).expect("a number")
+}
+
+#[test]
+fn t36_many_slow_readers_press_nobodys_memory() {
+    let readers = if full() { 200 } else { 40 };
+    let (upstream, _) = service();
+    let gateway = gateway().api("t", &upstream).limit("connections_per_ip: 5000").start();
+    let pages = tcp_pages();
+    let grown = growth(&gateway, || {
+        let mut clients: Vec<_> = (0..readers)
+            .map(|_| {
+                let mut client = gateway.connect();
+                let own = set_socket_recv_buffer_size(client.socket(), 64 << 10);
+                own.expect("SO_RCVBUF on a TCP socket");
+                client.send(format!("GET /t/{} HTTP/1.1\r\nHost: test\r\n\r\n", 30 * MIB));
+                client.head("GET");
+                client
+            })
+            .collect();
+        for _ in 0..10 {
+            for client in &mut clients {
+                client.piece();
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let (sending, reading) = queued(gateway.address().port(), upstream.address().port());
+        // What may wait, what is under way, and a piece.
+        assert!(sending < 2 * MIB, "{sending} bytes wait for one reader");
+        // Where the system lets nobody say how much that may be, its own bound holds.
+        if system_number("net/core/rmem_max") >= MIB {
+            assert!(reading < 3 * MIB, "{reading} bytes wait to be read from the service");
+        }
+        if full() {
+            // Everybody's on this machine, readers' and services' own queues among them.
+            let grown = tcp_pages().saturating_sub(pages) * 4096;
+            assert!(grown < readers * 4 * MIB, "the kernel holds {grown} bytes more");
+        }
+        // And the others do not notice.
+        assert_eq!(gateway.get("/t/1000").body.len(), 1000);
+        eprintln!("{readers} readers: {sending} to send, {reading} to read, {} pages", tcp_pages());
+    });
+    assert!(grown < readers * MIB / 4, "grew by {grown} bytes");
 }
 
 #[test]

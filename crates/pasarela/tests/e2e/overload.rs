@@ -1,13 +1,18 @@
 //! Overload: fixed concurrency, answers that stream, and memory that runs short.
 
 use std::{
+    net::SocketAddr,
+    sync::{
+        Condvar, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
-use pasarela_testkit::{Gateway, Upstream, eventually, seconds};
+use pasarela_testkit::{Gateway, RawClient, Upstream, eventually, seconds};
 
-use crate::gateway;
+use crate::{full, gateway};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const GET: &str = "GET /t/x HTTP/1.1\r\nHost: test\r\n\r\n";
@@ -75,6 +80,90 @@ fn t45_many_patient_callers_are_no_overload() {
     let report = load.stop();
     assert_eq!(report.failures, Vec::<String>::new());
     assert!(report.done > 300, "{report:?}");
+}
+
+/// A service that does four things at a time, each in twenty milliseconds: two hundred a second.
+fn four_at_a_time() -> Upstream {
+    let (places, freed) = (Mutex::new(4), Condvar::new());
+    Upstream::handle(move |_| {
+        let mut free = places.lock().expect("no panic under the lock");
+        while *free == 0 {
+            free = freed.wait(free).expect("no panic under the lock");
+        }
+        *free -= 1;
+        drop(free);
+        thread::sleep(Duration::from_millis(20));
+        *places.lock().expect("no panic under the lock") += 1;
+        freed.notify_one();
+        OK.into()
+    })
+}
+
+/// One answer: when it was asked for, its status (0: none), how long it took.
+type Answered = (Duration, u16, Duration);
+
+/// Asks at a steady pace, whatever becomes of what was asked before.
+fn open_loop(address: SocketAddr, a_second: f64, time: Duration) -> Vec<Answered> {
+    let begin = Instant::now();
+    let asking: Vec<_> = (0..)
+        .map(|number| Duration::from_secs_f64(f64::from(number) / a_second))
+        .take_while(|due| *due < time)
+        .map(|due| {
+            thread::sleep(due.saturating_sub(begin.elapsed()));
+            let caller = thread::Builder::new().stack_size(128 << 10).spawn(move || {
+                let asked = begin.elapsed();
+                let answer = RawClient::try_connect(address).ok().and_then(|mut client| {
+                    client.try_send(GET).ok()?;
+                    client.try_response("GET").ok()
+                });
+                (asked, answer.map_or(0, |answer| answer.status), begin.elapsed() - asked)
+            });
+            caller.expect("a thread")
+        })
+        .collect();
+    asking.into_iter().map(|caller| caller.join().expect("an answer or none")).collect()
+}
+
+#[test]
+fn t45_at_three_times_what_the_service_can_do_it_does_what_it_can_alone() {
+    let time = if full() { seconds(30) } else { seconds(10) };
+    // What holding back needs to be told from a service that is slow now.
+    let learning = seconds(5);
+    let upstream = four_at_a_time();
+    let gateway = gateway().api("t", &upstream).limit("connections_per_ip: 10000").start();
+    let load = pasarela_testkit::Load::start(gateway.address(), 6, GET, "ok");
+    let begin = Instant::now();
+    thread::sleep(seconds(3));
+    let peak = load.stop().done as f64 / begin.elapsed().as_secs_f64();
+    assert!(peak > 100.0, "{peak} a second: this machine has no time for this");
+    let stop = AtomicBool::new(false);
+    let (answers, mut health) = thread::scope(|scope| {
+        let health = scope.spawn(|| {
+            let mut times = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                let asked = Instant::now();
+                assert_eq!(gateway.console("/healthz").status, 200);
+                times.push(asked.elapsed());
+                thread::sleep(Duration::from_millis(50));
+            }
+            times
+        });
+        let answers = open_loop(gateway.address(), 3.0 * peak, time);
+        stop.store(true, Ordering::Relaxed);
+        (answers, health.join().expect("healthy"))
+    });
+    // An answer that comes too late is good for nobody.
+    let good = answers
+        .iter()
+        .filter(|(asked, status, took)| *asked >= learning && *status == 200 && *took < seconds(1));
+    let goodput = good.count() as f64 / (time - learning).as_secs_f64();
+    let refused = answers.iter().filter(|(_, status, _)| *status == 503).count();
+    health.sort();
+    let slow = health[health.len() * 95 / 100];
+    eprintln!("peak {peak:.0}/s, goodput {goodput:.0}/s, {refused} refused, health p95 {slow:?}");
+    assert!(goodput >= 0.9 * peak, "{goodput:.0} of {peak:.0} a second are answered in time");
+    assert!(answers.iter().all(|(_, status, _)| [200, 503].contains(status)), "{refused} refused");
+    assert!(slow <= Duration::from_millis(100), "health takes {slow:?}");
 }
 
 /// Lets the gateway have so much memory that it uses this share of it.

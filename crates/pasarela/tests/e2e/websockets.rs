@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use pasarela_testkit::{Conn, Fault, Gateway, RawClient, Upstream, eventually, seconds};
+use pasarela_testkit::{
+    Authority, ClientTls, Conn, Fault, Gateway, RawClient, Upstream, eventually, seconds,
+};
 
 use crate::gateway;
 
@@ -86,6 +88,59 @@ fn open(gateway: &Gateway) -> RawClient {
     client.send(HANDSHAKE);
     assert_eq!(client.one_head().status, 101);
     client
+}
+
+/// A gateway with a TLS listener before this service, and how to connect to it.
+fn over_tls(upstream: &Upstream) -> (Gateway, ClientTls) {
+    let authority = Authority::new("test");
+    let builder = gateway().listen("tls: 127.0.0.1:0").limit("drain: 2s");
+    authority.issue(&["api.example"]).write(builder.folder(), "one");
+    let gateway = builder
+        .top("tls:\n  certificates: [{ cert: one.pem, key: one.key }]")
+        .api_with("t", &[&upstream.url()], "upgrade: true")
+        .start();
+    (gateway, ClientTls::new("api.example", &authority))
+}
+
+fn open_tls(gateway: &Gateway, settings: &ClientTls) -> RawClient {
+    let mut client = gateway.connect_tls(settings);
+    client.send(HANDSHAKE.replace("Host: test", "Host: api.example"));
+    assert_eq!(client.one_head().status, 101);
+    client
+}
+
+#[test]
+fn l21_over_tls_what_is_too_large_is_1009_as_well() {
+    let upstream = service();
+    let (gateway, settings) = over_tls(&upstream);
+    let mut client = open_tls(&gateway, &settings);
+    let most = vec![b'.'; 1 << 20];
+    client.send(frame(true, 0x82, &most));
+    assert!(from_gateway(&mut client) == (0x82, most));
+    client.send([0x82, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0, b'.', b'.']);
+    let (first, close) = from_gateway(&mut client);
+    assert_eq!((first, code(&close)), (0x88, 1009));
+    client.send(frame(true, 0x88, &close));
+    client.assert_closed();
+    assert!(client.was_told_goodbye(), "TLS ends with a word too");
+    assert!(eventually(seconds(5), || upstream.open() == 0));
+}
+
+#[test]
+fn l48_over_tls_an_open_tunnel_is_told_1012_as_well() {
+    let upstream = service();
+    let (mut gateway, settings) = over_tls(&upstream);
+    let mut client = open_tls(&gateway, &settings);
+    let mut deaf = open_tls(&gateway, &settings);
+    says(&mut client, "before");
+    gateway.sigterm();
+    let (first, close) = from_gateway(&mut client);
+    assert_eq!((first, code(&close)), (0x88, 1012));
+    client.send(frame(true, 0x88, &close));
+    client.assert_closed_within(seconds(1));
+    assert!(client.was_told_goodbye(), "TLS ends with a word too");
+    assert_eq!(from_gateway(&mut deaf).0, 0x88);
+    assert!(gateway.process().wait(seconds(5)).is_some_and(|status| status.success()));
 }
 
 fn says(client: &mut RawClient, text: &str) {
