@@ -2,8 +2,9 @@
 //!
 //! [`forward`] chooses and retries; one try is `http1.rs` or `http2.rs`, by what the servers of
 //! the API speak. What all tries have in common stands here: the request's target and fields on
-//! the way there, the answer's fields on the way back.
+//! the way there, the answer's fields on the way back; and in `body.rs`, how both bodies move.
 
+mod body;
 mod http1;
 mod http2;
 mod slot;
@@ -243,6 +244,17 @@ fn caller_fault(error: &TransferError) -> Refusal {
         TransferError::TooLarge => {
             Refusal::new(Code::BodyTooLarge, "the body is larger than this API allows")
         }
+    }
+}
+
+/// The answer cannot be given on; what was sent for it is used up.
+fn invalid(detail: &'static str) -> Stop {
+    Stop::Upstream {
+        failure: Failure::Answer,
+        sent: Sent::Wholly,
+        replayable: false,
+        stale: false,
+        refusal: Refusal::new(Code::UpstreamInvalid, detail),
     }
 }
 

@@ -9,17 +9,20 @@ use pasarela_net::{
     pool,
     stream::Stream,
     timer::{Deadline, Wait},
-    transfer::{Failed, Sink as _, Transfer},
+    transfer::Sink as _,
 };
 
 use super::{
-    Call, Destination, Hop, Stop, caller_fault, length, out_of_time, too_slow, tunnel,
-    tunnel::Carried, unreachable,
+    Call, Destination, Hop, Stop,
+    body::{Upload, relay},
+    invalid, length, too_slow, tunnel,
+    tunnel::Carried,
+    unreachable,
 };
 use crate::{
     cluster::{Failure, Sent},
     ctx::Ctx,
-    downstream::{Answer, Body, Downstream},
+    downstream::{Answer, Downstream},
     respond::Refusal,
     worker::HeadSpace,
 };
@@ -150,8 +153,7 @@ async fn exchange<'h, D: Downstream>(
         let sent = poll_fn(|cx| answer.poll_flush(cx)).await;
         sent.map_err(|_| Stop::Caller(Refusal::gone()))?;
     }
-    let mut request = Transfer::default();
-    let (mut sending, mut write_failed, mut interims) = (true, false, 0);
+    let (mut upload, mut interims) = (Upload::default(), 0);
     // From the request's last byte to the whole head of the final answer, however many interim
     // answers or single bytes come in between.
     let mut first_byte = Wait::default();
@@ -176,20 +178,10 @@ async fn exchange<'h, D: Downstream>(
             if !answer.is_flushed() && matches!(answer.poll_flush(cx), Poll::Ready(Err(_))) {
                 return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
             }
-            if sending {
-                match request.poll(cx, &mut source, &mut up_sink, |_| {}) {
-                    Poll::Pending => {}
-                    Poll::Ready(Ok(())) => {
-                        sending = false;
-                        call.slot.sent();
-                    }
-                    Poll::Ready(Err(Failed::Source(error))) => {
-                        return Poll::Ready(Err(Stop::Caller(caller_fault(&error))));
-                    }
-                    // It may have answered before it stopped listening.
-                    Poll::Ready(Err(Failed::Sink(_))) => (sending, write_failed) = (false, true),
-                }
-                ctx.bytes_in = request.moved;
+            match upload.poll(cx, &mut source, &mut up_sink, ctx) {
+                Ok(true) => call.slot.sent(),
+                Ok(false) => {}
+                Err(stop) => return Poll::Ready(Err(stop)),
             }
             loop {
                 let bytes = up_read.reader.bytes();
@@ -204,7 +196,7 @@ async fn exchange<'h, D: Downstream>(
                             tracing::debug!(%fault, "an upstream's answer is malformed");
                             return Poll::Ready(Err(failed(
                                 Failure::Answer,
-                                request.moved,
+                                upload.moved(),
                                 Code::UpstreamInvalid,
                                 "the service's answer is not well-formed HTTP",
                             )));
@@ -213,14 +205,14 @@ async fn exchange<'h, D: Downstream>(
                 }
                 match up_read.poll_fill(cx) {
                     Poll::Ready(Ok(true)) => received = true,
-                    Poll::Pending if sending => break,
+                    Poll::Pending if upload.is_sending() => break,
                     Poll::Pending => {
                         if first_byte.poll(cx, timeouts.first_byte).is_pending() {
                             break;
                         }
                         return Poll::Ready(Err(failed(
                             Failure::Timeout,
-                            request.moved,
+                            upload.moved(),
                             Code::UpstreamTimeout,
                             "the service did not begin to answer in time",
                         )));
@@ -232,27 +224,24 @@ async fn exchange<'h, D: Downstream>(
                         };
                         return Poll::Ready(Err(failed(
                             failure,
-                            request.moved,
+                            upload.moved(),
                             Code::UpstreamInvalid,
                             "the service closed the connection without a whole answer",
                         )));
                     }
                 }
             }
-            if (!sending && source.poll_gone(cx).is_ready()) || answer.poll_left(cx).is_ready() {
-                return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
-            }
-            if call.worker.is_out_of_time() {
-                return Poll::Ready(Err(Stop::Caller(out_of_time())));
+            if let Poll::Ready(stop) = upload.poll_over(cx, call, &mut source, &mut answer) {
+                return Poll::Ready(Err(stop));
             }
             if total.as_ref().is_some_and(|total| total.poll(cx).is_ready()) {
                 // Whoever was waited for is to blame: a slow caller must not eject a server.
-                if sending && up_sink.is_flushed() {
+                if upload.is_sending() && up_sink.is_flushed() {
                     return Poll::Ready(Err(Stop::Caller(too_slow())));
                 }
                 return Poll::Ready(Err(failed(
                     Failure::Timeout,
-                    request.moved,
+                    upload.moved(),
                     Code::UpstreamTimeout,
                     "the exchange took longer than this API allows",
                 )));
@@ -261,7 +250,7 @@ async fn exchange<'h, D: Downstream>(
         })
         .await?;
         let unusable =
-            |detail| Err(failed(Failure::Answer, request.moved, Code::UpstreamInvalid, detail));
+            |detail| Err(failed(Failure::Answer, upload.moved(), Code::UpstreamInvalid, detail));
         match answer_head.status() {
             101 => {
                 let Some(carried) = Carried::agreed(call.order.upgrade, answer_head) else {
@@ -309,74 +298,15 @@ async fn exchange<'h, D: Downstream>(
             call.put_answer(answer_head, &hop.named, ctx, put)
         })
         .map_err(|_| Stop::Caller(Refusal::gone()))?;
-    let mut body = Transfer::default();
-    poll_fn(|cx| {
-        if sending {
-            match request.poll(cx, &mut source, &mut up_sink, |_| {}) {
-                Poll::Pending => {}
-                Poll::Ready(Ok(())) => sending = false,
-                Poll::Ready(Err(Failed::Source(error))) => {
-                    return Poll::Ready(Err(Stop::Caller(caller_fault(&error))));
-                }
-                Poll::Ready(Err(Failed::Sink(_))) => (sending, write_failed) = (false, true),
-            }
-            ctx.bytes_in = request.moved;
-        }
-        let moved = body.poll(cx, &mut up_source, &mut answer, |moved| {
-            ctx.bytes_out = moved;
-            ctx.record(call.worker, call.head);
-        });
-        ctx.bytes_out = body.moved;
-        match moved {
-            Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
-            Poll::Ready(Err(Failed::Source(error))) => {
-                tracing::debug!(error = %crate::chain(&error), "an upstream's answer broke off");
-                return Poll::Ready(Err(invalid("the service's answer broke off")));
-            }
-            Poll::Ready(Err(Failed::Sink(_))) => {
-                return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
-            }
-            Poll::Pending => {}
-        }
-        if (!sending && source.poll_gone(cx).is_ready()) || answer.poll_left(cx).is_ready() {
-            return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
-        }
-        if call.worker.is_out_of_time() {
-            return Poll::Ready(Err(Stop::Caller(out_of_time())));
-        }
-        if total.as_ref().is_some_and(|total| total.poll(cx).is_ready()) {
-            if !answer.is_flushed() {
-                return Poll::Ready(Err(Stop::Caller(too_slow())));
-            }
-            return Poll::Ready(Err(Stop::Upstream {
-                failure: Failure::Timeout,
-                sent: Sent::Wholly,
-                replayable: false,
-                stale: false,
-                refusal: Refusal::new(Code::UpstreamTimeout, "the exchange took too long"),
-            }));
-        }
-        Poll::Pending
-    })
-    .await?;
-    Ok(match sending || write_failed || closing {
+    let (up, back) = ((&mut source, &mut up_sink), (&mut up_source, &mut answer));
+    relay(call, ctx, &mut upload, up, back, total.as_ref()).await?;
+    Ok(match !upload.is_sent() || closing {
         true => Ended::Closing,
         false => Ended::Reusable,
     })
 }
 
 const TOO_MANY_NAMES: &str = "the service's Connection names too many fields";
-
-/// The answer cannot be given on; what was sent for it is used up.
-fn invalid(detail: &'static str) -> Stop {
-    Stop::Upstream {
-        failure: Failure::Answer,
-        sent: Sent::Wholly,
-        replayable: false,
-        stale: false,
-        refusal: Refusal::new(Code::UpstreamInvalid, detail),
-    }
-}
 
 fn note_status(ctx: &mut Ctx<'_>, status: u16) {
     ctx.status = status;

@@ -14,10 +14,14 @@ use pasarela_net::{
     h2pool::{H2Client, Lease},
     http1::{Framing, Head, Version, is_token},
     timer::{Deadline, Wait},
-    transfer::{Failed, Sink as _, Transfer},
+    transfer::Sink as _,
 };
 
-use super::{Call, Destination, Stop, caller_fault, out_of_time, too_slow, unreachable};
+use super::{
+    Call, Destination, Stop,
+    body::{Upload, relay},
+    invalid, out_of_time, too_slow, unreachable,
+};
 use crate::{
     cluster::{Failure, Sent},
     ctx::Ctx,
@@ -145,7 +149,7 @@ async fn exchange<'h, D: Downstream>(
         let sent = poll_fn(|cx| answer.poll_flush(cx)).await;
         sent.map_err(|_| Stop::Caller(Refusal::gone()))?;
     }
-    let (mut transfer, mut sending, mut wait) = (Transfer::default(), true, Wait::default());
+    let (mut upload, mut wait) = (Upload::default(), Wait::default());
     let mut interims = 0;
     let slow = |moved: u64| Stop::Upstream {
         failure: Failure::Timeout,
@@ -155,20 +159,11 @@ async fn exchange<'h, D: Downstream>(
         refusal: Refusal::new(Code::UpstreamTimeout, "the service did not answer in time"),
     };
     let received = poll_fn(|cx| {
-        if sending {
-            match transfer.poll(cx, &mut source, &mut up_sink, |_| {}) {
-                Poll::Pending => {}
-                Poll::Ready(Ok(())) => {
-                    sending = false;
-                    call.slot.sent();
-                }
-                Poll::Ready(Err(Failed::Source(error))) => {
-                    return Poll::Ready(Err(Stop::Caller(caller_fault(&error))));
-                }
-                // A server that has seen enough resets the stream; its answer may be on the way.
-                Poll::Ready(Err(Failed::Sink(_))) => sending = false,
-            }
-            ctx.bytes_in = transfer.moved;
+        // A server that has seen enough resets the stream; its answer may be on the way.
+        match upload.poll(cx, &mut source, &mut up_sink, ctx) {
+            Ok(true) => call.slot.sent(),
+            Ok(false) => {}
+            Err(stop) => return Poll::Ready(Err(stop)),
         }
         while let Poll::Ready(Some(Ok(interim))) = response.poll_informational(cx) {
             interims += 1;
@@ -194,24 +189,21 @@ async fn exchange<'h, D: Downstream>(
         match Pin::new(&mut response).poll(cx) {
             Poll::Ready(Ok(response)) => return Poll::Ready(Ok(response)),
             Poll::Ready(Err(error)) => {
-                return Poll::Ready(Err(lost(&error, Sent::Partly, transfer.moved)));
+                return Poll::Ready(Err(lost(&error, Sent::Partly, upload.moved())));
             }
             Poll::Pending => {}
         }
-        if !sending && wait.poll(cx, timeouts.first_byte).is_ready() {
-            return Poll::Ready(Err(slow(transfer.moved)));
+        if !upload.is_sending() && wait.poll(cx, timeouts.first_byte).is_ready() {
+            return Poll::Ready(Err(slow(upload.moved())));
         }
-        if (!sending && source.poll_gone(cx).is_ready()) || answer.poll_left(cx).is_ready() {
-            return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
-        }
-        if call.worker.is_out_of_time() {
-            return Poll::Ready(Err(Stop::Caller(out_of_time())));
+        if let Poll::Ready(stop) = upload.poll_over(cx, call, &mut source, &mut answer) {
+            return Poll::Ready(Err(stop));
         }
         if total.as_ref().is_some_and(|total| total.poll(cx).is_ready()) {
             // Whoever was waited for is to blame: a slow caller must not eject a server.
-            return Poll::Ready(Err(match sending && up_sink.is_flushed() {
+            return Poll::Ready(Err(match upload.is_sending() && up_sink.is_flushed() {
                 true => Stop::Caller(too_slow()),
-                false => slow(transfer.moved),
+                false => slow(upload.moved()),
             }));
         }
         Poll::Pending
@@ -260,65 +252,14 @@ async fn exchange<'h, D: Downstream>(
     answer
         .start(head.status(), told, &mut |put| call.put_answer(&head, &[], ctx, put))
         .map_err(|_| Stop::Caller(Refusal::gone()))?;
-    let mut moving = Transfer::default();
-    poll_fn(|cx| {
-        if sending {
-            match transfer.poll(cx, &mut source, &mut up_sink, |_| {}) {
-                Poll::Pending => {}
-                Poll::Ready(Ok(()) | Err(Failed::Sink(_))) => sending = false,
-                Poll::Ready(Err(Failed::Source(error))) => {
-                    return Poll::Ready(Err(Stop::Caller(caller_fault(&error))));
-                }
-            }
-            ctx.bytes_in = transfer.moved;
-        }
-        let moved = moving.poll(cx, &mut up_source, &mut answer, |moved| {
-            ctx.bytes_out = moved;
-            ctx.record(call.worker, call.head);
-        });
-        ctx.bytes_out = moving.moved;
-        match moved {
-            Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
-            Poll::Ready(Err(Failed::Source(error))) => {
-                tracing::debug!(error = %crate::chain(&error), "an upstream's answer broke off");
-                return Poll::Ready(Err(invalid("the service's answer broke off")));
-            }
-            Poll::Ready(Err(Failed::Sink(_))) => {
-                return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
-            }
-            Poll::Pending => {}
-        }
-        if (!sending && source.poll_gone(cx).is_ready()) || answer.poll_left(cx).is_ready() {
-            return Poll::Ready(Err(Stop::Caller(Refusal::gone())));
-        }
-        if call.worker.is_out_of_time() {
-            return Poll::Ready(Err(Stop::Caller(out_of_time())));
-        }
-        if total.as_ref().is_some_and(|total| total.poll(cx).is_ready()) {
-            return Poll::Ready(Err(match answer.is_flushed() {
-                true => slow(transfer.moved),
-                false => Stop::Caller(too_slow()),
-            }));
-        }
-        Poll::Pending
-    })
-    .await
-    .inspect_err(|_| up_sink.reset(h2::Reason::CANCEL))?;
-    if sending {
+    let (up, back) = ((&mut source, &mut up_sink), (&mut up_source, &mut answer));
+    let relayed = relay(call, ctx, &mut upload, up, back, total.as_ref()).await;
+    relayed.inspect_err(|_| up_sink.reset(h2::Reason::CANCEL))?;
+    if upload.is_sending() {
         // The answer is whole and the server waits for nothing more (RFC 9113 §8.1).
         up_sink.reset(h2::Reason::NO_ERROR);
     }
     Ok(())
-}
-
-fn invalid(detail: &'static str) -> Stop {
-    Stop::Upstream {
-        failure: Failure::Answer,
-        sent: Sent::Wholly,
-        replayable: false,
-        stale: false,
-        refusal: Refusal::new(Code::UpstreamInvalid, detail),
-    }
 }
 
 /// What a lost stream means for a retry.
