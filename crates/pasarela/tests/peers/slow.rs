@@ -22,7 +22,8 @@ fn healthy(address: SocketAddr, stop: &AtomicBool) -> Vec<Duration> {
     while !stop.load(Ordering::Relaxed) {
         let start = Instant::now();
         let mut connection = Connection::open(address, Duration::from_secs(15));
-        connection.send(b"GET /echo HTTP/1.1\r\nHost: zoo.example\r\nConnection: close\r\n\r\n");
+        connection
+            .send(b"GET /other/echo HTTP/1.1\r\nHost: zoo.example\r\nConnection: close\r\n\r\n");
         let answer = connection.answer("GET");
         assert!(matches!(&answer, Ok(answer) if answer.status == 200), "{answer:?}");
         times.push(start.elapsed());
@@ -59,10 +60,22 @@ fn attack(connections: &str, target: &str, mode: &[&str]) {
         return;
     }
     let Some(server) = Server::start(Kind::Node) else { return };
+    // Whoever behaves asks another service: what the attacked one suffers is not the gateway's.
+    let Some(other) = Server::start(Kind::Node) else { return };
+    let apis = format!(
+        "{}  - {{ name: other, version: 1, path: /other, visibility: public, preserve_host: true, \
+         upstreams: [\"http://127.0.0.1:{}\"] }}\n",
+        one_api(server.port, ""),
+        other.port
+    );
     // The limits' own defaults take ten to thirty seconds to show; the mechanism is the same.
-    let limits = "limits: { header_time: 2s, body_rate_grace: 2s, write_stall: 2s, keep_alive_idle: 2s, \
-                  connections_per_ip: 10000 }\n";
-    let gateway = Gateway::start(&format!("{limits}{}", one_api(server.port, "")));
+    // The long form gives all of its connections the time to come about.
+    let (patience, length) = if full() { ("8s", 24) } else { ("2s", 15) };
+    let limits = format!(
+        "limits: {{ header_time: {patience}, body_rate_grace: {patience}, write_stall: {patience}, \
+         keep_alive_idle: {patience}, connections_per_ip: 10000 }}\n"
+    );
+    let gateway = Gateway::start(&format!("{limits}{apis}"));
     let address = gateway.address;
     let calm = full().then(|| {
         let stop = AtomicBool::new(false);
@@ -84,7 +97,7 @@ fn attack(connections: &str, target: &str, mode: &[&str]) {
     let watcher = thread::spawn(move || {
         let start = Instant::now();
         let mut counts = Vec::new();
-        while start.elapsed() < Duration::from_secs(14) {
+        while start.elapsed() < Duration::from_secs(length - 1) {
             thread::sleep(Duration::from_millis(200));
             counts.push(open_connections(console));
         }
@@ -92,7 +105,7 @@ fn attack(connections: &str, target: &str, mode: &[&str]) {
     });
     finish(
         program("slowhttptest")
-            .args(["-c", connections, "-r", connections, "-l", "15", "-p", "3"])
+            .args(["-c", connections, "-r", connections, "-l", &length.to_string(), "-p", "3"])
             .args(mode)
             .args(["-u", &format!("http://{address}{target}")]),
         Duration::from_secs(60),
