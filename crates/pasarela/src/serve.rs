@@ -186,7 +186,7 @@ fn start(
     })
     .context("the access log cannot be opened")?;
     if let (Some(traces), Some(inbox)) = (&settings.traces, inbox) {
-        let collector = otlp::Collector::parse(&collector_url(&traces.otlp))?;
+        let collector = otlp::Collector::new(traces).context("the collector of the traces")?;
         let instance = boot.iter().map(|byte| format!("{byte:02x}")).collect();
         otlp::start(collector, otlp::Sender { service: traces.service.clone(), instance }, inbox)
             .context("the span exporter does not start")?;
@@ -318,15 +318,6 @@ fn getrandom(bytes: &mut [u8]) -> anyhow::Result<()> {
     rustix::rand::getrandom(bytes, rustix::rand::GetRandomFlags::empty())
         .context("the system gives no random numbers")?;
     Ok(())
-}
-
-fn collector_url(url: &config::address::Url) -> String {
-    let host = match url.host.contains(':') {
-        true => format!("[{}]", url.host),
-        false => url.host.clone(),
-    };
-    let port = url.port.map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{host}{port}{}", url.scheme, url.path)
 }
 
 fn access_target(log: &settings::AccessLog) -> AccessTarget {
