@@ -61,7 +61,7 @@ pub enum HandoverError {
         source: io::Error,
     },
     /// Nobody offers sockets there.
-    #[error("no running gateway offers its sockets at {path}")]
+    #[error("no running gateway offers its sockets at {path}; without `--upgrade` one starts anew")]
     Nobody {
         /// Where.
         path: PathBuf,

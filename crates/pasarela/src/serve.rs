@@ -46,9 +46,10 @@ use crate::{
 const UPGRADE_SOCKET: &str = "upgrade.sock";
 
 /// Run the gateway.
-///
-/// Example: pasarela serve --config pasarela.yaml
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:\n  pasarela serve --config pasarela.yaml\n  \
+    pasarela serve --config pasarela.yaml --upgrade    takes over from the one that runs\n\n\
+    Exit code 0: ended by a signal or a successor; 1: it could not serve; 2: wrong use.")]
 pub struct Args {
     /// The configuration file; without one, nothing is on the air yet.
     #[arg(long, value_name = "FILE")]
@@ -113,6 +114,11 @@ pub fn serve(args: &Args, loaded: Loaded, up: impl FnOnce(&Addresses)) -> anyhow
     let Loaded { settings, snapshot, warnings, files, .. } = loaded;
     for warning in &warnings {
         tracing::warn!(code = warning.code.code(), line = warning.span.line, "{}", warning.message);
+    }
+    if args.config.is_none() {
+        tracing::warn!(
+            "nothing is on the air: name a file with --config, or see how it looks with `pasarela demo`"
+        );
     }
     let data = args.data.clone().unwrap_or_else(|| settings.data_dir().to_owned());
     std::fs::create_dir_all(&data)
