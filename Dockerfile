@@ -17,15 +17,16 @@ RUN --mount=type=cache,target=/build/target --mount=type=cache,target=/usr/local
     cargo build --locked --profile dist --package pasarela \
     && mkdir -p /image/usr/bin /image/etc/pasarela /image/etc/ssl/certs /image/data \
     && cp target/dist/pasarela /image/usr/bin/pasarela \
-    && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
-    && chown 65534:65534 /image/data
+    && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt
 
 FROM scratch
 COPY --from=build /image /
+COPY --from=build --chown=65534:65534 /image/data /data
 USER 65534:65534
 VOLUME /data
 EXPOSE 8080 8081
 STOPSIGNAL SIGTERM
+# Asks the console at port 8081: leave it there and publish it as another, `-p 9000:8081`.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/usr/bin/pasarela", "health"]
 ENTRYPOINT ["/usr/bin/pasarela"]
 CMD ["serve", "--config", "/etc/pasarela/pasarela.yaml", "--data", "/data"]
