@@ -8,6 +8,7 @@
 //! what no seed does. The seeds are replayed without any of this, among the other tests
 //! (`crates/pasarela/tests/corpus`).
 
+use std::cmp::Reverse;
 use std::fs;
 use std::path::Path;
 
@@ -20,7 +21,7 @@ const SECONDS: &str = "60";
 /// Longer inputs are not worth their time; one of the longest heads we take is shorter.
 const INPUT_BYTES: &str = "4096";
 /// A longer input than this does not become a seed.
-const SEED_BYTES: u64 = 1024;
+const SEED_BYTES: u64 = 512;
 /// Files that one call of `keep` adds at most.
 const MOST_KEPT: usize = 12;
 
@@ -69,7 +70,7 @@ pub(crate) fn keep(target: &str) -> Result<()> {
     Ok(())
 }
 
-/// Copies the shortest of the new files over.
+/// Copies a few of the new files over: the longest, which reach most.
 fn adopt(from: &Path, to: &Path) -> Result<usize> {
     let mut fresh = Vec::new();
     for entry in fs::read_dir(from)? {
@@ -79,7 +80,7 @@ fn adopt(from: &Path, to: &Path) -> Result<usize> {
             fresh.push((length, entry));
         }
     }
-    fresh.sort_by_key(|(length, entry)| (*length, entry.file_name()));
+    fresh.sort_by_key(|(length, entry)| (Reverse(*length), entry.file_name()));
     fresh.truncate(MOST_KEPT);
     for (_, entry) in &fresh {
         let name = entry.file_name().to_string_lossy().into_owned();

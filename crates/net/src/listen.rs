@@ -661,7 +661,12 @@ mod tests {
     fn t42_out_of_descriptors_accepting_waits_and_goes_on() {
         // In a process of its own: the tests beside it need their descriptors.
         let child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "listen::tests::helper_out_of_descriptors", "--ignored", "--nocapture"])
+            .args([
+                "--exact",
+                "listen::tests::helper_out_of_descriptors",
+                "--ignored",
+                "--nocapture",
+            ])
             .env(CHILD, "1")
             .output()
             .unwrap();
