@@ -11,6 +11,7 @@ pub mod h2guard;
 pub mod h2io;
 pub mod handover;
 pub mod http1;
+pub mod http2;
 pub mod listen;
 pub mod pool;
 pub mod stream;

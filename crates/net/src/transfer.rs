@@ -32,6 +32,9 @@ pub enum TransferError {
     /// HTTP/2 ended the stream.
     #[error("the stream was reset")]
     H2(#[from] h2::Error),
+    /// The other side, or its connection, is not interested any more.
+    #[error("the stream was given up by the other side")]
+    Reset,
     /// Nothing moved for too long, or too little.
     #[error("the transfer was too slow")]
     TooSlow,
@@ -88,6 +91,11 @@ pub trait Sink {
 
     /// Whether everything put has left.
     fn is_flushed(&self) -> bool;
+
+    /// Bytes that may be read before there is room for them.
+    fn ahead(&self) -> usize {
+        usize::MAX
+    }
 
     /// Sends what was put.
     ///

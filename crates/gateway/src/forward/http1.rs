@@ -211,7 +211,7 @@ async fn exchange<'h, D: Downstream>(
                         }
                     }
                 }
-                match up_read.poll_fill(cx) {
+                match up_read.poll_fill_most(cx, answer.ahead()) {
                     Poll::Ready(Ok(true)) => received = true,
                     Poll::Pending if sending => break,
                     Poll::Pending => {
@@ -328,6 +328,7 @@ async fn exchange<'h, D: Downstream>(
             }
             ctx.bytes_in = request.moved;
         }
+        up_source.set_ahead(answer.ahead());
         let moved = body.poll(cx, &mut up_source, &mut answer, |moved| {
             ctx.bytes_out = moved;
             ctx.record(call.worker, call.head);
