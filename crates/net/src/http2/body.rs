@@ -213,7 +213,12 @@ impl Drop for Http2Sink {
 impl Sink for Http2Sink {
     #[inline]
     fn room(&self) -> usize {
-        if !self.begun || self.finished { 0 } else { self.connection.borrow().room(self.key) }
+        match (self.begun, self.finished) {
+            (false, _) => 0,
+            // What is put behind the end goes nowhere, but whoever moves a body has to see its end.
+            (true, true) => super::frame::PAYLOAD,
+            (true, false) => self.connection.borrow().room(self.key),
+        }
     }
 
     #[inline]

@@ -12,6 +12,9 @@ use crate::{buffers, http1::Head};
 /// The first bytes of every connection (§3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// The stream of a DATA frame that is for none: what it takes of the window is given back at once.
+const NOBODY: u32 = 0;
+
 /// What is awaited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Incoming {
@@ -195,8 +198,13 @@ impl Connection {
         self.grant((prefix + padding) as u32);
         match self.charge(id, whole, left, end) {
             Ok(key) => self.grant_stream(key, (prefix + padding) as u32),
-            Err(Some(fault)) => return Err((used, fault)),
-            Err(None) => {}
+            Err(fault) => {
+                self.incoming = Incoming::Data { id: NOBODY, left, padding, end };
+                self.grant(left as u32);
+                if let Some(fault) = fault {
+                    return Err((used, fault));
+                }
+            }
         }
         if left + padding > 0 {
             return Ok(Step::Used(used));
@@ -266,7 +274,9 @@ impl Connection {
                     stream.data.extend_from_slice(data);
                     self.tell(key);
                 }
-                None => self.grant(data.len() as u32),
+                // Its stream ended while it was on its way.
+                None if id != NOBODY => self.grant(data.len() as u32),
+                None => {}
             }
         }
         let used = data.len() + padded;

@@ -185,7 +185,8 @@ impl<'a> Reading<'a> {
                 if self.counts(b"host", value) && self.seen & AUTHORITY == 0 {
                     self.head.push_known(Name::Host, b"host", value);
                 }
-                (AUTHORITY, is_trimmed(value) && is_value(value))
+                // RFC 9110 §4.2.1: no host is no host.
+                (AUTHORITY, !value.is_empty() && is_trimmed(value) && is_value(value))
             }
             b":path" => {
                 if value.len() > self.limits.line_bytes {
