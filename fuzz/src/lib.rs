@@ -9,8 +9,8 @@
 mod config;
 mod contract;
 mod gateway;
-mod h2guard;
 mod http1;
+mod http2;
 mod websocket;
 
 /// A target: any bytes go in; whoever finds a fault panics.
@@ -24,7 +24,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("contract_wsdl", contract::wsdl),
     ("credentials", gateway::credentials),
     ("framing", http1::framing),
-    ("h2_guard", h2guard::h2_guard),
+    ("h2_connection", http2::connection),
+    ("hpack", http2::hpack),
     ("path_normalise", gateway::path_normalise),
     ("request_head", http1::request_head),
     ("response_head", http1::response_head),

@@ -141,8 +141,7 @@ fn begin(
                     }
                     Alpn::Http2 => {
                         gauge.speaks(Protocol::Http2);
-                        // Boxed: its room is many times that of an HTTP/1.1 connection.
-                        Box::pin(serve_h2::serve(&worker, stream, Vec::new(), origin)).await;
+                        serve_h2::serve(&worker, Conn::new(stream), origin).await;
                     }
                 }
             });

@@ -238,7 +238,8 @@ fn caller_fault(error: &TransferError) -> Refusal {
     match error {
         TransferError::Body(pasarela_net::http1::BodyError::Truncated)
         | TransferError::Io(_)
-        | TransferError::H2(_) => Refusal::gone(),
+        | TransferError::H2(_)
+        | TransferError::Reset => Refusal::gone(),
         TransferError::Body(fault) => Refusal::new(Code::Malformed, fault.to_string()),
         TransferError::TooSlow => Refusal::new(Code::RequestTooSlow, "the body arrived too slowly"),
         TransferError::TooLarge => {

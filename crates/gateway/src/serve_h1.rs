@@ -71,8 +71,7 @@ pub(crate) async fn serve(
             Next::Http2 => {
                 if let Some(conn) = down.conn.take() {
                     gauge.speaks(Protocol::Http2);
-                    let (stream, ahead) = conn.into_parts();
-                    Box::pin(serve_h2::serve(worker, stream, ahead, origin)).await;
+                    serve_h2::serve(worker, conn, origin).await;
                 }
                 return;
             }

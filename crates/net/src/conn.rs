@@ -208,13 +208,23 @@ impl ReadHalf<'_> {
     /// The connection failed.
     #[inline]
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        self.poll_fill_most(cx, usize::MAX)
+    }
+
+    /// As [`ReadHalf::poll_fill`], at most so many bytes.
+    ///
+    /// # Errors
+    /// The connection failed.
+    #[inline]
+    pub fn poll_fill_most(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<bool>> {
         if self.reader.ended {
             return Poll::Ready(Ok(false));
         }
         let mut stream = self.io.borrow_mut();
         let reader = &mut *self.reader;
         buffers::with_scratch(|scratch| {
-            let mut buf = ReadBuf::new(scratch);
+            let most = most.min(scratch.len());
+            let mut buf = ReadBuf::new(&mut scratch[..most]);
             ready!(Pin::new(&mut *stream).poll_read(cx, &mut buf))?;
             let received = buf.filled();
             if received.is_empty() {
@@ -383,6 +393,7 @@ pub struct Http1Source<'a> {
     pace: Pace,
     received: u64,
     waited: u64,
+    ahead: usize,
 }
 
 impl<'a> Http1Source<'a> {
@@ -391,7 +402,15 @@ impl<'a> Http1Source<'a> {
     pub fn new(half: ReadHalf<'a>, decoder: &'a mut Decoder, pace: Pace) -> Self {
         // A wait that the last reader left unfinished was as long as that one's patience.
         half.reader.wait.end();
-        Self { half, decoder, trailers: Head::default(), pace, received: 0, waited: 0 }
+        Self {
+            half,
+            decoder,
+            trailers: Head::default(),
+            pace,
+            received: 0,
+            waited: 0,
+            ahead: usize::MAX,
+        }
     }
 
     /// Bytes of data read.
@@ -452,7 +471,11 @@ impl Source for Http1Source<'_> {
                 }
             }
             let patience = self.pace.patience(self.received, self.waited);
-            match self.half.poll_fill(cx) {
+            let ahead = match self.ahead {
+                usize::MAX => usize::MAX,
+                ahead => ahead.min(most.max(PIECE_LEAST)),
+            };
+            match self.half.poll_fill_most(cx, ahead) {
                 Poll::Ready(Ok(true)) => self.waited += self.half.reader.wait.end(),
                 Poll::Ready(Ok(false)) => {
                     self.half.reader.wait.end();
@@ -475,6 +498,10 @@ impl Source for Http1Source<'_> {
 
     fn trailers(&self) -> Option<Fields<'_>> {
         (!self.trailers.is_empty()).then(|| self.trailers.fields())
+    }
+
+    fn set_ahead(&mut self, bytes: usize) {
+        self.ahead = bytes;
     }
 }
 

@@ -32,6 +32,9 @@ pub enum TransferError {
     /// HTTP/2 ended the stream.
     #[error("the stream was reset")]
     H2(#[from] h2::Error),
+    /// The other side, or its connection, is not interested any more.
+    #[error("the stream was given up by the other side")]
+    Reset,
     /// Nothing moved for too long, or too little.
     #[error("the transfer was too slow")]
     TooSlow,
@@ -67,6 +70,9 @@ pub trait Source {
 
     /// Trailer fields, once the body is whole.
     fn trailers(&self) -> Option<Fields<'_>>;
+
+    /// Sets how much may be taken from the connection before there is room for it, where that can be told.
+    fn set_ahead(&mut self, _bytes: usize) {}
 }
 
 /// Where a body goes.
@@ -88,6 +94,11 @@ pub trait Sink {
 
     /// Whether everything put has left.
     fn is_flushed(&self) -> bool;
+
+    /// Bytes that may be read before there is room for them.
+    fn ahead(&self) -> usize {
+        usize::MAX
+    }
 
     /// Sends what was put.
     ///

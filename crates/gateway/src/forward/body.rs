@@ -112,6 +112,7 @@ pub(super) async fn relay(
         if let Err(stop) = upload.poll(cx, source, up_sink, ctx) {
             return Poll::Ready(Err(stop));
         }
+        up_source.set_ahead(answer.ahead());
         let moved = body.poll(cx, up_source, answer, |moved| {
             ctx.bytes_out = moved;
             ctx.record(call.worker, call.head);

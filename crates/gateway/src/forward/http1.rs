@@ -203,7 +203,7 @@ async fn exchange<'h, D: Downstream>(
                         }
                     }
                 }
-                match up_read.poll_fill(cx) {
+                match up_read.poll_fill_most(cx, answer.ahead()) {
                     Poll::Ready(Ok(true)) => received = true,
                     Poll::Pending if upload.is_sending() => break,
                     Poll::Pending => {

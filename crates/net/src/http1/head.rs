@@ -167,6 +167,20 @@ impl Head {
         self.version = version;
     }
 
+    /// Starts a message that did not arrive as HTTP/1.1, of which nothing is known yet.
+    pub(crate) fn begin(&mut self, version: Version) {
+        self.clear();
+        self.version = version;
+    }
+
+    pub(crate) fn set_method(&mut self, method: &[u8]) {
+        self.method = self.store(method);
+    }
+
+    pub(crate) fn set_target(&mut self, target: &[u8]) {
+        self.target = self.store(target);
+    }
+
     /// Starts a response that did not arrive as HTTP/1.1.
     pub fn start_response(&mut self, status: u16, version: Version) {
         self.clear();
@@ -176,7 +190,12 @@ impl Head {
 
     /// Adds a field line. The caller vouches for legal bytes.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
-        let id = Name::of(name);
+        self.push_known(Name::of(name), name, value);
+    }
+
+    /// As [`Head::push`], where the name was recognised already.
+    #[inline]
+    pub(crate) fn push_known(&mut self, id: Name, name: &[u8], value: &[u8]) {
         let name = self.store(name);
         let value = self.store(value);
         self.fields.push(Field { id, name, value });

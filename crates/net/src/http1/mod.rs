@@ -23,5 +23,6 @@ pub use body::{BodyError, Decoded, Decoder};
 pub use framing::{Framing, FramingError, request_framing, response_framing};
 pub use head::{Field, Fields, Head, Span, Version};
 pub use names::{Name, is_vouched, may_trail};
+pub(crate) use parse::is_value;
 pub use parse::{HeadLimits, ParseError, RequestParser, ResponseParser, is_token};
 pub use write::{CHUNK_MOST, begin_chunk, end_chunk, last_chunk, put_field, put_number};

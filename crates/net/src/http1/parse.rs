@@ -92,7 +92,7 @@ pub fn is_token(bytes: &[u8]) -> bool {
 
 /// Whether a field value may be written: visible bytes, space, tab, obs-text.
 #[inline]
-pub(super) fn is_value(bytes: &[u8]) -> bool {
+pub(crate) fn is_value(bytes: &[u8]) -> bool {
     // Eight bytes at a time: a byte is illegal when it is below 0x20 (tab aside) or 0x7f.
     const LOW: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;

@@ -1,4 +1,0 @@
-//! Hands `h2_guard` what libFuzzer invents.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| pasarela_fuzz::run("h2_guard", bytes));
