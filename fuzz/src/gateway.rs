@@ -9,9 +9,8 @@ use pasarela_gateway::{
     router::{Found, Headers, Query, Router},
 };
 use pasarela_model::{
-    Api, Balance, Face, HeaderMatch, HostPattern, HttpVersion, Operation, PassiveHealth,
-    PathSegment, PathTemplate, Retries, Timeouts, Upstream, UpstreamTarget, UpstreamTls,
-    Visibility,
+    Api, Face, HeaderMatch, HostPattern, Operation, PathSegment, PathTemplate, Upstream,
+    UpstreamTarget, Visibility,
 };
 
 /// A path has one spelling, and it leads where the spelling it had led (T8).
@@ -149,39 +148,8 @@ fn operations() -> Vec<Operation> {
 }
 
 fn api(name: &str, base: &str, visibility: Visibility, host: Option<HostPattern>) -> Api {
-    Api {
-        name: name.into(),
-        version: 1,
-        visibility,
-        host,
-        base_path: base.into(),
-        headers: Vec::new(),
-        faces: vec![Face::Rest],
-        operations: Vec::new(),
-        pass_undeclared: false,
-        contract: None,
-        upstream: Upstream {
-            concurrency: Default::default(),
-            targets: vec![UpstreamTarget {
-                tls: false,
-                host: "127.0.0.1".into(),
-                port: 1,
-                path: String::new(),
-                weight: 1,
-            }],
-            balance: Balance::RoundRobin,
-            http: HttpVersion::Http1,
-            tls: UpstreamTls::default(),
-            timeouts: Timeouts::default(),
-            retries: Retries::default(),
-            passive: PassiveHealth::default(),
-            active: None,
-            preserve_host: false,
-        },
-        plans: Vec::new(),
-        upgrade: false,
-        body_bytes: None,
-    }
+    let upstream = Upstream::of(vec![UpstreamTarget::plain("127.0.0.1", 1)]);
+    Api { visibility, host, base_path: base.to_owned(), ..Api::new(name, 1, upstream) }
 }
 
 /// `METHOD host target`, then lines of fields: nothing private is found from outside, and what is

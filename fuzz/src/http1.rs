@@ -1,6 +1,8 @@
 //! The HTTP/1.1 codec: a message means the same however it is cut, and what is written from it
 //! means the same again.
 
+use std::fmt::Debug;
+
 use pasarela_net::http1::{
     BodyError, Decoder, Framing, Head, HeadLimits, Name, ParseError, RequestParser, ResponseParser,
     Version, begin_chunk, end_chunk, last_chunk, may_trail, put_field, request_framing,
@@ -68,6 +70,22 @@ fn in_pieces(
     }
 }
 
+/// What both readings found. `None`: both want more, or both refuse.
+fn agreed<T: PartialEq + Debug, E: Debug>(
+    whole: Result<Option<T>, E>,
+    pieces: Result<Option<T>, E>,
+) -> Option<T> {
+    match (whole, pieces) {
+        (Ok(whole), Ok(pieces)) => {
+            assert_eq!(whole, pieces, "the cuts changed the message");
+            whole
+        }
+        // Which of two faults is seen first may depend on where a limit falls.
+        (Err(_), Err(_)) => None,
+        (whole, pieces) => panic!("whole {whole:?}, in pieces {pieces:?}"),
+    }
+}
+
 /// Requests, one behind the other as on a connection.
 pub(super) fn request_head(bytes: &[u8]) {
     let (mut cuts, mut bytes) = seeded(bytes);
@@ -80,16 +98,7 @@ pub(super) fn request_head(bytes: &[u8]) {
         let pieces = in_pieces(bytes, &mut cuts, &mut head, |bytes, head| {
             parser.advance(bytes, &LIMITS, head)
         });
-        let found = match (whole, pieces) {
-            (Ok(whole), Ok(pieces)) => {
-                assert_eq!(whole, pieces, "the cuts changed the message");
-                whole
-            }
-            // Which of two faults is seen first may depend on where a limit falls.
-            (Err(_), Err(_)) => return,
-            (whole, pieces) => panic!("whole {whole:?}, in pieces {pieces:?}"),
-        };
-        let Some(found) = found else { return };
+        let Some(found) = agreed(whole, pieces) else { return };
         assert!(found.fields.len() <= LIMITS.fields);
         assert!(!found.method.is_empty() && !found.target.is_empty());
         assert!(found.fields.iter().all(|(_, name, _)| !name.contains(&b'_')));
@@ -130,15 +139,7 @@ pub(super) fn response_head(bytes: &[u8]) {
         let pieces = in_pieces(bytes, &mut cuts, &mut head, |bytes, head| {
             parser.advance(bytes, &LIMITS, head)
         });
-        let found = match (whole, pieces) {
-            (Ok(whole), Ok(pieces)) => {
-                assert_eq!(whole, pieces, "the cuts changed the message");
-                whole
-            }
-            (Err(_), Err(_)) => return,
-            (whole, pieces) => panic!("whole {whole:?}, in pieces {pieces:?}"),
-        };
-        let Some(found) = found else { return };
+        let Some(found) = agreed(whole, pieces) else { return };
         assert!((100..=999).contains(&found.status));
         bodies_that_cannot_be(&head);
         bytes = &bytes[found.length..];
@@ -195,15 +196,7 @@ pub(super) fn chunked_body(bytes: &[u8]) {
     let (mut cuts, bytes) = seeded(bytes);
     let whole = decode(bytes, || usize::MAX / 2);
     let pieces = decode(bytes, || cuts.next());
-    let body = match (whole, pieces) {
-        (Ok(whole), Ok(pieces)) => {
-            assert_eq!(whole, pieces, "the cuts changed the body");
-            whole
-        }
-        (Err(_), Err(_)) => return,
-        (whole, pieces) => panic!("whole {whole:?}, in pieces {pieces:?}"),
-    };
-    let Some(body) = body else { return };
+    let Some(body) = agreed(whole, pieces) else { return };
     let mut trailers = Head::default();
     for (name, value) in &body.trailers {
         trailers.push(name, value);

@@ -1,6 +1,6 @@
 //! What every fuzz target does, as plain functions: a property of one parser, given any bytes.
 //!
-//! The binaries in `fuzz_targets` hand them what libFuzzer invents (nightly toolchain); the test
+//! The binaries in `fuzz_targets` hand them what libFuzzer invents (`cargo xtask fuzz`); the test
 //! `corpus` of the crate `pasarela` includes this file and hands them the seeds, so that each run
 //! of the tests replays everything that fuzzing has found, with the toolchain everybody has.
 //!

@@ -63,15 +63,6 @@ impl Cargo {
         Self(command)
     }
 
-    /// The same for another toolchain, through rustup's `cargo`.
-    pub(crate) fn of_toolchain(toolchain: &str, arguments: &[&str]) -> Self {
-        let mut command = Command::new("cargo");
-        // What the cargo that started us set would win over the toolchain asked for.
-        command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
-        command.arg(format!("+{toolchain}")).args(arguments).current_dir(root());
-        Self(command)
-    }
-
     pub(crate) fn args<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
         self.0.args(arguments);
         self

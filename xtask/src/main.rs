@@ -21,10 +21,12 @@ const COMMANDS: &[(&str, &str)] = &[
     ("tidy", "the house rules alone: arrows, first lines, lengths, error pages, links, rows"),
     ("test", "everything: check, peers, tests, doc tests, corpus, benchmark smoke"),
     ("test fast", "unit tests alone, without peers"),
+    ("test long", "the long forms: all of Autobahn, 1,000 reloads, 20 upgrades, bodies of a GiB"),
     ("rows", "each row of the reliability reference with the tests that carry it"),
     ("peers", "installs the foreign programs that tests and benchmark talk to"),
     ("bench proxy", "ourselves beside nginx, HAProxy and Envoy (--smoke: does it still work?)"),
-    ("fuzz TARGET", "one fuzz target for a minute, with the nightly toolchain"),
+    ("fuzz TARGET", "one fuzz target for a minute (FUZZ_SECONDS), or `all`, one after another"),
+    ("fuzz keep TARGET", "adds what fuzzing found to the seeds that every test run replays"),
     ("docs", "rustdoc with warnings denied"),
 ];
 
@@ -48,11 +50,13 @@ fn run(words: &[String]) -> Result<ExitCode> {
         ["rows"] => rows::print()?,
         ["test"] => return suite::everything(),
         ["test", "fast"] => return suite::fast(),
+        ["test", "long"] => return suite::long(),
         ["peers"] => println!("{}", peers::ensure(peers::Peer::ALL)?),
         ["bench", ..] => {
             bench::run(&words[1..])?.iter().for_each(|line| println!("left out: {line}"))
         }
         ["fuzz"] => fuzz::list()?,
+        ["fuzz", "keep", target] => fuzz::keep(target)?,
         ["fuzz", target] => fuzz::run(target)?,
         ["docs"] => check::documentation()?,
         other => {
@@ -66,6 +70,6 @@ fn run(words: &[String]) -> Result<ExitCode> {
 
 fn list() {
     for (name, what) in COMMANDS {
-        println!("cargo xtask {name:12} {what}");
+        println!("cargo xtask {name:16} {what}");
     }
 }

@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::command::{Cargo, find_program, in_ci};
 use crate::{bench, check, peers, tidy};
@@ -34,6 +34,7 @@ pub(crate) fn everything() -> Result<ExitCode> {
     summary.step("tidy", || done(tidy::run()));
     summary.step("clippy", || done(check::lints()));
     summary.step("licences and advisories", dependencies);
+    summary.step("unused dependencies", unused);
     summary.step("peers", install_peers);
     if summary.step("build", build) {
         summary.step("tests", tests);
@@ -53,6 +54,22 @@ pub(crate) fn fast() -> Result<ExitCode> {
         let arguments = ["--workspace", "--lib", "--bins"];
         let runner: &[&str] = if has_nextest() { &["nextest", "run"] } else { &["test"] };
         done(Cargo::new(runner).args(arguments).run())
+    });
+    Ok(summary.print())
+}
+
+/// The long forms of what `everything` runs in a short one: all of Autobahn, 1,000 reloads, 20
+/// upgrades, bodies of a GiB. For a night, not for each change.
+pub(crate) fn long() -> Result<ExitCode> {
+    let mut summary = Summary::default();
+    if !has_nextest() {
+        bail!("the long forms need cargo-nextest: `cargo install cargo-nextest --locked`");
+    }
+    summary.step("peers", install_peers);
+    summary.step("long forms", || {
+        let runner = Cargo::new(&["nextest", "run", "--profile", "long"]);
+        let tests = ["--package", "pasarela", "--test", "e2e", "--test", "peers"];
+        done(runner.args(tests).args(["--all-features"]).env("PASARELA_FULL", "1").run())
     });
     Ok(summary.print())
 }
@@ -129,6 +146,14 @@ fn dependencies() -> Outcome {
         ])
         .run(),
     )
+}
+
+/// cargo-machete, where it is installed.
+fn unused() -> Outcome {
+    if !Cargo::new(&["machete", "--version"]).works() {
+        return Outcome::Nothing("cargo-machete is not installed".to_owned());
+    }
+    done(Cargo::new(&["machete"]).run())
 }
 
 fn install_peers() -> Outcome {

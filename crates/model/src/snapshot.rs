@@ -61,6 +61,28 @@ pub struct Api {
     pub body_bytes: Option<u64>,
 }
 
+impl Api {
+    /// A private REST API at `/{name}/v{version}`, with what the file's defaults are.
+    pub fn new(name: &str, version: u32, upstream: Upstream) -> Self {
+        Self {
+            name: name.to_owned(),
+            version,
+            visibility: Visibility::default(),
+            host: None,
+            base_path: format!("/{name}/v{version}"),
+            headers: Vec::new(),
+            faces: vec![Face::Rest],
+            operations: Vec::new(),
+            pass_undeclared: false,
+            contract: None,
+            upstream,
+            plans: Vec::new(),
+            upgrade: false,
+            body_bytes: None,
+        }
+    }
+}
+
 /// A contract document ready to be served.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ServedContract {
@@ -146,7 +168,7 @@ pub enum PathSegment {
 }
 
 /// The servers behind an API and how they are used.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Upstream {
     /// At least one.
     pub targets: Vec<UpstreamTarget>,
@@ -168,6 +190,13 @@ pub struct Upstream {
     pub preserve_host: bool,
     /// How many requests may wait for it at a time.
     pub concurrency: Concurrency,
+}
+
+impl Upstream {
+    /// These servers, used as the file's defaults say.
+    pub fn of(targets: Vec<UpstreamTarget>) -> Self {
+        Self { targets, ..Self::default() }
+    }
 }
 
 /// How many requests may wait for an upstream's answer at a time (L46, T45).
@@ -195,6 +224,13 @@ pub struct UpstreamTarget {
     pub path: String,
     /// Share of the traffic relative to its siblings, from 0 (drained) to 65,535; 1 by default.
     pub weight: u16,
+}
+
+impl UpstreamTarget {
+    /// A server at the root of a plain `http://` address.
+    pub fn plain(host: &str, port: u16) -> Self {
+        Self { tls: false, host: host.to_owned(), port, path: String::new(), weight: 1 }
+    }
 }
 
 /// How a target is chosen.

@@ -61,7 +61,7 @@ pub enum HandoverError {
         source: io::Error,
     },
     /// Nobody offers sockets there.
-    #[error("no running gateway offers its sockets at {path}")]
+    #[error("no running gateway offers its sockets at {path}; without `--upgrade` one starts anew")]
     Nobody {
         /// Where.
         path: PathBuf,
@@ -525,7 +525,7 @@ mod tests {
         let old = Old::new(2);
         let mut client = TcpStream::connect(old.address()).unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "handover::tests::f04_child_process", "--ignored", "--nocapture"])
+            .args(["--exact", "handover::tests::helper_the_successor", "--ignored", "--nocapture"])
             .env(CHILD_PATH, old.path())
             .stdout(Stdio::null())
             .spawn()
@@ -549,8 +549,8 @@ mod tests {
 
     /// The successor in the test above: a process of its own.
     #[test]
-    #[ignore = "is started by f04_a_second_process_really_takes_the_sockets"]
-    fn f04_child_process() {
+    #[ignore = "not a test: started by f04_a_second_process_really_takes_the_sockets"]
+    fn helper_the_successor() {
         let Some(path) = std::env::var_os(CHILD_PATH) else { return };
         let inherited = take_over(Path::new(&path)).unwrap();
         inherited.handle.ready(Vec::new()).unwrap();

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter, layer::SubscriberExt as _};
 
@@ -60,7 +60,12 @@ fn subscriber(
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
         .parse(directives(filter))
-        .with_context(|| format!("`{filter}` is no log level and no list of directives"))?;
+        .map_err(|_| {
+            anyhow!(
+                "`{filter}` is no log level: write error, warn, info, debug or trace, or a list such \
+                 as info,pasarela_net=debug"
+            )
+        })?;
     let (outlet, guard) = Outlet::start(out, format == LogFormat::Text && !colours)?;
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_target(false);

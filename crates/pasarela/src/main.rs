@@ -8,9 +8,13 @@ use pasarela::{
     demo, serve,
 };
 
-/// Pasarela, the API platform in one binary.
+/// One binary in front of your REST and SOAP services.
 #[derive(clap::Parser)]
-#[command(version, about)]
+#[command(
+    version,
+    about,
+    after_help = "Begin with:\n  pasarela demo\n\n`pasarela COMMAND --help` has an example of each."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -1,4 +1,4 @@
-//! The span exporter: sampled exchanges leave for a collector as OTLP over HTTP, protobuf.
+//! The span exporter: sampled exchanges leave for a collector as OTLP over HTTP or HTTPS, protobuf.
 //!
 //! One thread, started only where traces are configured, with plain blocking I/O: a collector is
 //! a neighbour, and nothing waits for this thread. It gathers facts from the workers, turns at
@@ -10,16 +10,16 @@
 //! Attributes follow OpenTelemetry's semantic conventions for HTTP; what is ours is `pasarela.…`.
 //! No header field and no query is ever among them (reliability reference, T55).
 
+mod post;
+
 use std::{
     collections::VecDeque,
-    io::{self, Read as _, Write as _},
-    net::{TcpStream, ToSocketAddrs as _},
+    io,
     sync::{atomic::Ordering::Relaxed, mpsc::SyncSender},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail, ensure};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse},
     common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value},
@@ -31,6 +31,9 @@ use pasarela_gateway::observe::{
 };
 use pasarela_model::Side;
 use prost::Message as _;
+
+pub(crate) use post::Collector;
+use post::{Answer, post};
 
 /// Exchanges in one request to the collector.
 const BATCH: usize = 256;
@@ -44,50 +47,6 @@ const TRIES: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// …this, which also bounds a `Retry-After`.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Time for a connection to the collector.
-const CONNECT_TIME: Duration = Duration::from_secs(2);
-/// Time for a whole export.
-const EXPORT_TIME: Duration = Duration::from_secs(10);
-/// Bytes of the collector's answer that are read.
-const ANSWER_BYTES: u64 = 64 << 10;
-
-/// Where spans go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Collector {
-    host: String,
-    port: u16,
-    authority: String,
-    path: String,
-}
-
-impl Collector {
-    /// Reads the `otlp` address of the configuration, to which `/v1/traces` is added.
-    ///
-    /// # Errors
-    /// When it is no plain `http://` address. The text of the error never holds the address: a
-    /// password could be in it.
-    pub(crate) fn parse(url: &str) -> anyhow::Result<Self> {
-        let uri: http::Uri = url.parse().context("the collector's address is no URL")?;
-        match uri.scheme_str() {
-            Some("http") => (),
-            Some("https") => bail!(
-                "the collector's address begins with https://, but spans are sent over http:// \
-                 only; run a collector on this machine and let it encrypt"
-            ),
-            _ => bail!("the collector's address does not begin with http://"),
-        }
-        let authority = uri.authority().context("the collector's address names no host")?;
-        ensure!(!authority.as_str().contains('@'), "the collector's address holds a password");
-        ensure!(uri.query().is_none(), "the collector's address has a query");
-        let host = authority.host();
-        Ok(Self {
-            host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
-            port: authority.port_u16().unwrap_or(80),
-            authority: authority.as_str().to_owned(),
-            path: format!("{}/v1/traces", uri.path().trim_end_matches('/')),
-        })
-    }
-}
 
 /// Who sends the spans.
 #[derive(Debug, Clone)]
@@ -301,103 +260,6 @@ fn verdict(outcome: io::Result<Answer>) -> Verdict {
         }
         Ok(Answer { status, .. }) => Verdict::Refused(format!("status {status}")),
         Err(error) => Verdict::Later { reason: error.to_string(), after: None },
-    }
-}
-
-/// A collector's answer, as far as it matters.
-#[derive(Debug, PartialEq, Eq)]
-struct Answer {
-    status: u16,
-    retry_after: Option<Duration>,
-    body: Vec<u8>,
-}
-
-/// One request on a connection of its own: a neighbour's connection costs nothing beside 256
-/// exchanges, and one that is kept may be closed under our hands.
-fn post(collector: &Collector, body: &[u8]) -> io::Result<Answer> {
-    let deadline = Instant::now() + EXPORT_TIME;
-    let mut stream = connect(collector)?;
-    let Collector { authority, path, .. } = collector;
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {authority}\r\nuser-agent: pasarela/{}\r\n\
-         content-type: application/x-protobuf\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-        env!("CARGO_PKG_VERSION"),
-        body.len(),
-    );
-    stream.set_write_timeout(Some(EXPORT_TIME))?;
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(body)?;
-    let mut answer = Vec::new();
-    let mut buffer = [0; 4096];
-    let mut limited = stream.try_clone()?.take(ANSWER_BYTES);
-    loop {
-        if let Some(answer) = read_answer(&answer, false)? {
-            return Ok(answer);
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        // A time-out of zero would mean none at all.
-        stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
-        match limited.read(&mut buffer)? {
-            0 => break,
-            count => answer.extend_from_slice(buffer.get(..count).unwrap_or_default()),
-        }
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-    }
-    read_answer(&answer, true)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
-}
-
-fn connect(collector: &Collector) -> io::Result<TcpStream> {
-    let mut last = io::Error::from(io::ErrorKind::NotFound);
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the exporter's own thread; nothing waits for it"
-    )]
-    let addresses = (collector.host.as_str(), collector.port).to_socket_addrs()?;
-    for address in addresses {
-        match TcpStream::connect_timeout(&address, CONNECT_TIME) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// Reads an answer; `None` while more is to come. A body in chunks is not looked into: its only
-/// use is a count for the log.
-fn read_answer(bytes: &[u8], ended: bool) -> io::Result<Option<Answer>> {
-    let invalid = || io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP");
-    let mut rest = bytes;
-    loop {
-        let Some(end) = rest.windows(4).position(|window| window == b"\r\n\r\n") else {
-            return Ok(None);
-        };
-        let (head, body) = rest.split_at(end + 4);
-        let head = std::str::from_utf8(head).map_err(|_| invalid())?;
-        let status = head.strip_prefix("HTTP/1.").and_then(|after| after.get(2..5));
-        let status: u16 = status.and_then(|digits| digits.parse().ok()).ok_or_else(invalid)?;
-        if status / 100 == 1 {
-            rest = body;
-            continue;
-        }
-        let field = |name: &str| {
-            head.lines().find_map(|line| {
-                let (key, value) = line.split_once(':')?;
-                key.eq_ignore_ascii_case(name).then_some(value.trim())
-            })
-        };
-        let length: Option<usize> = field("content-length").and_then(|value| value.parse().ok());
-        let retry_after = field("retry-after").and_then(|value| value.parse().ok());
-        let retry_after = retry_after.map(Duration::from_secs);
-        let chunked = field("transfer-encoding").is_some();
-        let body = match length {
-            _ if chunked => Vec::new(),
-            Some(length) if body.len() >= length => body.get(..length).unwrap_or(body).to_vec(),
-            _ if ended => body.to_vec(),
-            _ => return Ok(None),
-        };
-        return Ok(Some(Answer { status, retry_after, body }));
     }
 }
 

@@ -46,9 +46,10 @@ use crate::{
 const UPGRADE_SOCKET: &str = "upgrade.sock";
 
 /// Run the gateway.
-///
-/// Example: pasarela serve --config pasarela.yaml
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:\n  pasarela serve --config pasarela.yaml\n  \
+    pasarela serve --config pasarela.yaml --upgrade    takes over from the one that runs\n\n\
+    Exit code 0: ended by a signal or a successor; 1: it could not serve; 2: wrong use.")]
 pub struct Args {
     /// The configuration file; without one, nothing is on the air yet.
     #[arg(long, value_name = "FILE")]
@@ -113,6 +114,11 @@ pub fn serve(args: &Args, loaded: Loaded, up: impl FnOnce(&Addresses)) -> anyhow
     let Loaded { settings, snapshot, warnings, files, .. } = loaded;
     for warning in &warnings {
         tracing::warn!(code = warning.code.code(), line = warning.span.line, "{}", warning.message);
+    }
+    if args.config.is_none() {
+        tracing::warn!(
+            "nothing is on the air: name a file with --config, or see how it looks with `pasarela demo`"
+        );
     }
     let data = args.data.clone().unwrap_or_else(|| settings.data_dir().to_owned());
     std::fs::create_dir_all(&data)
@@ -188,7 +194,7 @@ fn start(
     })
     .context("the access log cannot be opened")?;
     if let (Some(traces), Some(inbox)) = (&settings.traces, inbox) {
-        let collector = otlp::Collector::parse(&collector_url(&traces.otlp))?;
+        let collector = otlp::Collector::new(traces).context("the collector of the traces")?;
         let instance = boot.iter().map(|byte| format!("{byte:02x}")).collect();
         otlp::start(collector, otlp::Sender { service: traces.service.clone(), instance }, inbox)
             .context("the span exporter does not start")?;
@@ -322,15 +328,6 @@ fn getrandom(bytes: &mut [u8]) -> anyhow::Result<()> {
     rustix::rand::getrandom(bytes, rustix::rand::GetRandomFlags::empty())
         .context("the system gives no random numbers")?;
     Ok(())
-}
-
-fn collector_url(url: &config::address::Url) -> String {
-    let host = match url.host.contains(':') {
-        true => format!("[{}]", url.host),
-        false => url.host.clone(),
-    };
-    let port = url.port.map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{host}{port}{}", url.scheme, url.path)
 }
 
 fn access_target(log: &settings::AccessLog) -> AccessTarget {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pasarela_model::{HashKey, HttpVersion, Retries, Timeouts, UpstreamTls};
+use pasarela_model::HashKey;
 use proptest::prelude::*;
 
 use super::*;
@@ -28,30 +28,17 @@ impl Random {
 }
 
 fn upstream(weights: &[u16]) -> Upstream {
+    let target = |(i, weight): (u8, &u16)| UpstreamTarget {
+        weight: *weight,
+        ..UpstreamTarget::plain(&format!("10.0.0.{i}"), 80)
+    };
     Upstream {
-        targets: (1u8..)
-            .zip(weights)
-            .map(|(i, weight)| UpstreamTarget {
-                tls: false,
-                host: format!("10.0.0.{i}"),
-                port: 80,
-                path: String::new(),
-                weight: *weight,
-            })
-            .collect(),
-        balance: Balance::RoundRobin,
-        http: HttpVersion::Http1,
-        tls: UpstreamTls::default(),
-        timeouts: Timeouts::default(),
-        retries: Retries::default(),
         passive: PassiveHealth {
             failures: 3,
             eject: Duration::from_secs(1),
             eject_max: Duration::from_secs(8),
         },
-        active: None,
-        preserve_host: false,
-        concurrency: pasarela_model::Concurrency::default(),
+        ..Upstream::of((1u8..).zip(weights).map(target).collect())
     }
 }
 

@@ -3,9 +3,8 @@
 use std::{cell::Cell, sync::Arc};
 
 use pasarela_model::{
-    Api, Balance, Face, HeaderMatch, HostPattern, HttpVersion, Operation, PassiveHealth,
-    PathSegment, PathTemplate, Retries, ServedContract, Timeouts, Upstream, UpstreamTls,
-    Visibility,
+    Api, Face, HeaderMatch, HostPattern, Operation, PathSegment, PathTemplate, ServedContract,
+    Upstream, Visibility,
 };
 
 use super::*;
@@ -29,31 +28,9 @@ impl Headers for Fields<'_> {
 
 fn api(base_path: &str) -> Api {
     Api {
-        name: "test".to_owned(),
-        version: 1,
         visibility: Visibility::Public,
-        host: None,
         base_path: base_path.to_owned(),
-        headers: Vec::new(),
-        faces: vec![Face::Rest],
-        operations: Vec::new(),
-        pass_undeclared: false,
-        contract: None,
-        upstream: Upstream {
-            targets: Vec::new(),
-            balance: Balance::RoundRobin,
-            http: HttpVersion::Http1,
-            tls: UpstreamTls::default(),
-            timeouts: Timeouts::default(),
-            retries: Retries::default(),
-            passive: PassiveHealth::default(),
-            active: None,
-            preserve_host: false,
-            concurrency: pasarela_model::Concurrency::default(),
-        },
-        plans: Vec::new(),
-        upgrade: false,
-        body_bytes: None,
+        ..Api::new("test", 1, Upstream::default())
     }
 }
 

@@ -13,8 +13,8 @@ use pasarela_gateway::{
     observe::{AccessTarget, Listener, Observability, Settings},
 };
 use pasarela_model::{
-    Api, Application, Balance, Credential, Face, HttpVersion, KeyDigest, PassiveHealth, Plan,
-    Retries, Snapshot, Subscription, Timeouts, Upstream, UpstreamTarget, UpstreamTls, Visibility,
+    Api, Application, Credential, HttpVersion, KeyDigest, Plan, Snapshot, Subscription, Upstream,
+    UpstreamTarget, Visibility,
 };
 use pasarela_net::listen::ConnectionTable;
 use sha2::{Digest, Sha256};
@@ -25,39 +25,8 @@ pub(crate) const KEY: &str = "pk_the_only_one";
 
 /// An API at `/{name}/v1`, public and without plans.
 pub(crate) fn api(name: &str, upstream: SocketAddr) -> Api {
-    Api {
-        name: name.into(),
-        version: 1,
-        visibility: Visibility::Public,
-        host: None,
-        base_path: format!("/{name}/v1"),
-        headers: Vec::new(),
-        faces: vec![Face::Rest],
-        operations: Vec::new(),
-        pass_undeclared: false,
-        contract: None,
-        upstream: Upstream {
-            concurrency: Default::default(),
-            targets: vec![UpstreamTarget {
-                tls: false,
-                host: upstream.ip().to_string(),
-                port: upstream.port(),
-                path: String::new(),
-                weight: 1,
-            }],
-            balance: Balance::RoundRobin,
-            http: HttpVersion::Http1,
-            tls: UpstreamTls::default(),
-            timeouts: Timeouts::default(),
-            retries: Retries::default(),
-            passive: PassiveHealth::default(),
-            active: None,
-            preserve_host: false,
-        },
-        plans: Vec::new(),
-        upgrade: false,
-        body_bytes: None,
-    }
+    let target = UpstreamTarget::plain(&upstream.ip().to_string(), upstream.port());
+    Api { visibility: Visibility::Public, ..Api::new(name, 1, Upstream::of(vec![target])) }
 }
 
 /// The same, with servers that speak HTTP/2.

@@ -157,7 +157,7 @@ async fn l04_a_connection_too_many_is_reset_and_the_next_place_is_used() {
 fn t42_out_of_descriptors_accepting_waits_and_goes_on() {
     // In a process of its own: the tests beside it need their descriptors.
     let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "listen::tests::t42_child_process", "--ignored", "--nocapture"])
+        .args(["--exact", "listen::tests::helper_out_of_descriptors", "--ignored", "--nocapture"])
         .env(CHILD, "1")
         .output()
         .unwrap();
@@ -167,8 +167,8 @@ fn t42_out_of_descriptors_accepting_waits_and_goes_on() {
 const CHILD: &str = "PASARELA_TEST_T42_CHILD";
 
 #[tokio::test]
-#[ignore = "is started by t42_out_of_descriptors_accepting_waits_and_goes_on"]
-async fn t42_child_process() {
+#[ignore = "not a test: started by t42_out_of_descriptors_accepting_waits_and_goes_on"]
+async fn helper_out_of_descriptors() {
     if std::env::var_os(CHILD).is_none() {
         return;
     }

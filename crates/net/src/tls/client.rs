@@ -10,7 +10,7 @@ use pasarela_model::UpstreamTls;
 use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -64,11 +64,7 @@ impl ClientTls {
     /// # Errors
     /// When the upstream is not who it should be; [`super::fault`] tells why, for logs.
     pub async fn connect(&self, host: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        let name = match &self.name {
-            Some(name) => name.clone(),
-            None => server_name(host)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?,
-        };
+        let name = self.expected(host)?;
         let stream = TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await?;
         // RFC 9113 section 3.2: HTTP/2 over TLS is spoken only where ALPN agreed on it.
         if self.h2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
@@ -78,6 +74,23 @@ impl ClientTls {
             ));
         }
         Ok(stream)
+    }
+
+    /// The same for a thread with plain blocking I/O: the session; whoever asks gives it a socket.
+    ///
+    /// # Errors
+    /// When `host` is no name that a certificate can have.
+    pub fn session(&self, host: &str) -> io::Result<ClientConnection> {
+        ClientConnection::new(Arc::clone(&self.config), self.expected(host)?)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+    }
+
+    fn expected(&self, host: &str) -> io::Result<ServerName<'static>> {
+        match &self.name {
+            Some(name) => Ok(name.clone()),
+            None => server_name(host)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error)),
+        }
     }
 }
 

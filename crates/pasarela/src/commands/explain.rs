@@ -42,9 +42,18 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-/// The page of a code, which may be written in small letters.
+/// The page of a code, which may be written in small letters and without its zeros.
 pub fn page(code: &str) -> Option<(&'static str, &'static str)> {
-    PAGES.iter().copied().find(|(known, _)| known.eq_ignore_ascii_case(code.trim()))
+    let wanted = letters_and_number(code)?;
+    PAGES.iter().copied().find(|(known, _)| letters_and_number(known).as_ref() == Some(&wanted))
+}
+
+fn letters_and_number(code: &str) -> Option<(String, u32)> {
+    let code = code.trim().to_ascii_uppercase();
+    let digits = code.trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
+    let plain = digits.len() <= 4 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    let letters = code.strip_suffix(digits)?.to_owned();
+    Some((letters, digits.parse().ok().filter(|_| plain)?))
 }
 
 /// What is said about a code that is not known: the ones that look most like it.
@@ -82,7 +91,10 @@ mod tests {
     #[test]
     fn a_code_is_found_however_it_is_written() {
         assert_eq!(page(" cf0010").map(|page| page.0), Some("CF0010"));
-        assert!(page("CF9999").is_none());
+        assert_eq!(page("gw9").map(|page| page.0), Some("GW0009"));
+        for unknown in ["CF9999", "", "GW", "9", "GW+9", "GW9x", "GW00009"] {
+            assert!(page(unknown).is_none(), "{unknown}");
+        }
     }
 
     #[test]

@@ -11,11 +11,9 @@ use std::{
 use crate::config;
 
 /// Ask the gateway on this machine whether it is ready.
-///
-/// Exit code 0: it is. 1: it is not, or nobody answers.
-///
-/// Example: pasarela health --config pasarela.yaml
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Example:\n  pasarela health --config pasarela.yaml\n\n\
+    Exit code 0: it is; 1: it is not, or nobody answers; 2: wrong use.")]
 pub struct Args {
     /// The configuration file that names the console's address.
     #[arg(long, value_name = "FILE", conflicts_with = "address")]

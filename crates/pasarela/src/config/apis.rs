@@ -496,7 +496,8 @@ fn concurrency(walk: &Walk<'_>, node: &Node) -> Option<Concurrency> {
     }
 }
 
-fn upstream_tls(walk: &Walk<'_>, node: &Node) -> Option<UpstreamTls> {
+/// Also of the collector that traces go to.
+pub(crate) fn upstream_tls(walk: &Walk<'_>, node: &Node) -> Option<UpstreamTls> {
     let fields = walk.fields(node, "`tls`", &["ca", "cert", "key", "server_name"])?;
     let ca_pem = fields.get("ca").map(|node| pem::authorities(walk, node));
     let with_client = fields.get("cert").is_some() || fields.get("key").is_some();

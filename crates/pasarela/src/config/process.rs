@@ -2,10 +2,11 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize};
 
-use pasarela_model::{ClientAuth, IpNet, Limits};
+use pasarela_model::{ClientAuth, IpNet, Limits, UpstreamTls};
 
 use super::{
     address,
+    apis::upstream_tls,
     fault::Code,
     pem,
     settings::{AccessLog, Listen, Settings, Storage, Tls, Traces},
@@ -253,16 +254,36 @@ fn traces(walk: &Walk<'_>, node: &Node) -> Option<Traces> {
         noun: "a share of requests",
         cure: "Write a number from 0 to 1, such as 1.0 for every request or 0.01 for one in a hundred.",
     };
-    let fields = walk.fields(node, "`traces`", &["otlp", "sample", "service"])?;
+    let fields = walk.fields(node, "`traces`", &["otlp", "tls", "sample", "service"])?;
     let otlp = walk
         .need(&fields, "otlp", "Write where they go, such as `otlp: http://127.0.0.1:4318`.")
         .and_then(|node| {
-            let text = walk.text(node, "`otlp`")?;
-            let text = hide_password(walk, node, text);
+            let text = hide_password(walk, node, walk.text(node, "`otlp`")?);
+            if text.value.contains('?') {
+                // Hosted collectors are given tokens there.
+                walk.hide(node.span);
+                let cure = "Take it away; a user and a password before an `@` are sent.";
+                let message = "The collector's address has a `?…` part, which would not be sent.";
+                walk.fault(address::OTLP_URL.code, text.span, message, cure);
+                return None;
+            }
             walk.parse_text(&text, &address::OTLP_URL, |text| {
                 address::url(text, &["http", "https"])
             })
         });
+    let tls = fields.get("tls").map_or(Some(UpstreamTls::default()), |node| {
+        if otlp.as_ref().is_some_and(|url| url.scheme != "https") {
+            let span = fields.key_span("tls");
+            let cure = "Make the collector's address an https:// one, or take `tls` away.";
+            walk.warn(
+                Code::NoEffect,
+                span,
+                "`tls` has no effect: spans are sent over http://.",
+                cure,
+            );
+        }
+        upstream_tls(walk, node)
+    });
     let sample = fields
         .get("sample")
         .map_or(Some(1_000_000), |node| walk.parse(node, "`sample`", &SAMPLE, units::fraction));
@@ -275,7 +296,7 @@ fn traces(walk: &Walk<'_>, node: &Node) -> Option<Traces> {
         }
         Some(text.value)
     });
-    Some(Traces { otlp: otlp?, sample_per_million: sample?, service: service? })
+    Some(Traces { otlp: otlp?, tls: tls?, sample_per_million: sample?, service: service? })
 }
 
 /// L14: networks whose forwarding headers are believed.

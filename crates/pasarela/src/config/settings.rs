@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use pasarela_model::{ClientAuth, Secret};
+use pasarela_model::{ClientAuth, Secret, UpstreamTls};
 
 use super::address::Url;
 
@@ -122,6 +122,8 @@ pub enum AccessLog {
 pub struct Traces {
     /// OTLP over HTTP, without the `/v1/traces` at its end.
     pub otlp: Url,
+    /// How an `https` collector is known.
+    pub tls: UpstreamTls,
     /// Share of requests that are traced where the caller does not decide, in millionths.
     pub sample_per_million: u32,
     /// The `service.name` of the traces.

@@ -2,16 +2,26 @@
 
 use std::{
     collections::BTreeMap,
-    net::TcpListener,
-    sync::mpsc::{Receiver, channel},
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        mpsc::{Receiver, channel},
+    },
 };
 
 use pasarela_gateway::observe::{
     AccessTarget, FactApi, Observability, Settings, Slot, TraceSettings,
 };
-use pasarela_model::Code;
+use pasarela_model::{Code, UpstreamTls};
+use pasarela_testkit::{Authority, Identity};
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 
-use super::*;
+use super::{post::read_answer, *};
+use crate::config::{address::url as url_of, settings::Traces};
 
 const PARENT: &[u8] = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -47,35 +57,83 @@ fn fact(trace: Trace) -> Fact<'static> {
     }
 }
 
+/// The collector at an address, known by this authority.
+fn at(url: &str, ca: Option<&Authority>) -> Collector {
+    let tls = UpstreamTls {
+        ca_pem: ca.map(|authority| authority.pem.clone().into_bytes()),
+        ..UpstreamTls::default()
+    };
+    let otlp = url_of(url, &["http", "https"]).unwrap();
+    let traces = Traces { otlp, tls, sample_per_million: 1_000_000, service: "pasarela".into() };
+    Collector::new(&traces).unwrap()
+}
+
+fn nobody() -> Collector {
+    at("http://127.0.0.1:9", None)
+}
+
+/// What a collector was sent: head and body.
+type Heard = Receiver<(String, Vec<u8>)>;
+
 /// A collector that gives these statuses in turn (the last for ever), and what it was sent.
-fn collector(answers: &'static [&'static str]) -> (Collector, Receiver<(String, Vec<u8>)>) {
+fn collector(answers: &'static [&'static str]) -> (Collector, Heard) {
+    let (address, hear) = listening(answers, None);
+    (at(&format!("http://{address}/base/"), None), hear)
+}
+
+/// Serves plainly, or with this certificate.
+fn listening(answers: &'static [&'static str], identity: Option<Identity>) -> (SocketAddr, Heard) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let tls = identity.map(|identity| server_config(&identity));
     let (heard, hear) = channel();
     thread::spawn(move || {
         for (turn, stream) in listener.incoming().enumerate() {
-            let mut stream = stream.unwrap();
-            let (mut bytes, mut buffer) = (Vec::new(), [0; 65_536]);
-            let (head, body) = loop {
-                let count = stream.read(&mut buffer).unwrap();
-                assert!(count > 0, "cut off");
-                bytes.extend_from_slice(&buffer[..count]);
-                let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
-                let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-                let length: usize = length.unwrap().parse().unwrap();
-                if bytes.len() >= end + 4 + length {
-                    break (head, bytes[end + 4..].to_vec());
+            let stream = stream.unwrap();
+            let answer = answers[turn.min(answers.len() - 1)];
+            let told = match &tls {
+                None => serve(stream, answer),
+                Some(config) => {
+                    let session = ServerConnection::new(Arc::clone(config)).unwrap();
+                    serve(StreamOwned::new(session, stream), answer)
                 }
             };
-            let answer = answers[turn.min(answers.len() - 1)];
-            stream.write_all(answer.as_bytes()).unwrap();
-            if heard.send((head, body)).is_err() {
+            if told.is_some_and(|told| heard.send(told).is_err()) {
                 return;
             }
         }
     });
-    (Collector::parse(&format!("http://{address}/base/")).unwrap(), hear)
+    (address, hear)
+}
+
+fn server_config(identity: &Identity) -> Arc<ServerConfig> {
+    let chain = CertificateDer::pem_slice_iter(identity.certificate.as_bytes());
+    let chain = chain.collect::<Result<_, _>>().unwrap();
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    Arc::new(builder.with_no_client_auth().with_single_cert(chain, key).unwrap())
+}
+
+/// Reads one request and answers it; `None` when the client went away before.
+fn serve(mut stream: impl Read + Write, answer: &str) -> Option<(String, Vec<u8>)> {
+    let (mut bytes, mut buffer) = (Vec::new(), [0; 65_536]);
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => return None,
+            Ok(count) => bytes.extend_from_slice(&buffer[..count]),
+        }
+        let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length: usize = length.unwrap().parse().unwrap();
+        if bytes.len() >= end + 4 + length {
+            stream.write_all(answer.as_bytes()).unwrap();
+            stream.flush().unwrap();
+            return Some((head, bytes[end + 4..].to_vec()));
+        }
+    }
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
@@ -83,7 +141,7 @@ const BUSY: &str = "HTTP/1.1 503 Busy\r\nretry-after: 1\r\ncontent-length: 0\r\n
 const BAD: &str = "HTTP/1.1 400 Bad\r\ncontent-length: 0\r\n\r\n";
 
 /// Starts a gateway's observability with an exporter to this collector.
-fn observed(collector: Collector) -> std::sync::Arc<Observability> {
+fn observed(collector: Collector) -> Arc<Observability> {
     let settings = Settings {
         access: AccessTarget::Off,
         ring_bytes: 1 << 20,
@@ -171,7 +229,7 @@ fn an_exchange_becomes_a_server_span_and_a_client_span_below_it() {
 #[test]
 fn a_failure_says_its_kind_and_a_refusal_of_ours_is_no_error() {
     let trace = {
-        let observability = observed(Collector::parse("http://127.0.0.1:9").unwrap());
+        let observability = observed(nobody());
         observability.worker(0).tracer.as_ref().unwrap().begin([])
     };
     let limited =
@@ -233,7 +291,7 @@ fn a_dead_collector_costs_a_bounded_amount_and_is_counted() {
     let now = Instant::now();
     let mut queue = Queue::new();
     let mut facts = Facts::default();
-    let observability = observed(Collector::parse("http://127.0.0.1:9").unwrap());
+    let observability = observed(nobody());
     let trace = observability.worker(0).tracer.as_ref().unwrap().begin([]);
     for _ in 0..100 {
         facts.push(&fact(trace));
@@ -261,7 +319,7 @@ fn a_few_exchanges_wait_five_seconds_and_no_longer() {
     let now = Instant::now();
     let mut queue = Queue::new();
     assert_eq!(queue.wait(now), LONGEST_WAIT);
-    let observability = observed(Collector::parse("http://127.0.0.1:9").unwrap());
+    let observability = observed(nobody());
     let mut facts = Facts::default();
     facts.push(&fact(observability.worker(0).tracer.as_ref().unwrap().begin([])));
     queue.push(&facts, now);
@@ -278,7 +336,7 @@ fn a_few_exchanges_wait_five_seconds_and_no_longer() {
 fn a_full_batch_waits_for_nothing_but_the_pause_after_a_failure() {
     let now = Instant::now();
     let mut queue = Queue::new();
-    let observability = observed(Collector::parse("http://127.0.0.1:9").unwrap());
+    let observability = observed(nobody());
     let trace = observability.worker(0).tracer.as_ref().unwrap().begin([]);
     let mut facts = Facts::default();
     for _ in 0..=BATCH {
@@ -321,18 +379,45 @@ fn answers_are_read_however_they_come() {
 }
 
 #[test]
-fn t55_a_collector_address_that_cannot_be_used_is_never_repeated() {
-    for bad in [
-        "http://user:canary@127.0.0.1:4318",
-        "https://canary.example:4318",
-        "http://127.0.0.1:4318/?token=canary",
-        "canary",
-        "http://canary example",
-        "ftp://canary",
-    ] {
-        let error = Collector::parse(bad).unwrap_err();
-        assert!(!format!("{error:#}").contains("canary"), "{error:#}");
+fn t55_what_a_collector_is_told_of_who_we_are_is_never_printed() {
+    let collector = at("http://me:c4nary@[::1]:4318/base/", None);
+    assert_eq!((collector.host.as_str(), collector.path.as_str()), ("::1", "/base/v1/traces"));
+    assert!(!format!("{collector:?}").contains("c4nary"), "{collector:?}");
+}
+
+#[test]
+fn a_user_and_a_password_in_the_address_are_shown_to_the_collector() {
+    let (address, hear) = listening(&[OK], None);
+    let observability = observed(at(&format!("http://me:p%q~@{address}"), None));
+    exchanges(&observability, 1);
+    let (head, _) = hear.recv_timeout(Duration::from_secs(5)).unwrap();
+    // What `printf 'me:p%q~' | base64` says.
+    assert!(head.contains("\r\nauthorization: Basic bWU6cCVxfg==\r\n"), "{head}");
+}
+
+#[test]
+fn t57_a_collector_behind_tls_has_to_prove_who_it_is() {
+    let authority = Authority::new("collectors");
+    let (address, hear) = listening(&[OK], Some(authority.issue(&["127.0.0.1"])));
+    let url = format!("https://{address}");
+    let stranger = observed(at(&url, Some(&Authority::new("others"))));
+    exchanges(&stranger, 1);
+    assert_eq!(metric(&stranger, "pasarela_traces_dropped_total "), 1);
+    assert!(hear.try_recv().is_err(), "a stranger was told something");
+
+    let known = observed(at(&url, Some(&authority)));
+    exchanges(&known, 3);
+    let (_, body) = hear.recv_timeout(Duration::from_secs(5)).unwrap();
+    assert_eq!(decoded(&body).1.len(), 6);
+    assert_eq!(metric(&known, "pasarela_traces_exported_total "), 3);
+}
+
+/// So many exchanges, sent.
+fn exchanges(observability: &Observability, count: usize) {
+    let observer = observability.worker(0);
+    for _ in 0..count {
+        observer.record(&fact(observer.tracer.as_ref().unwrap().begin([])));
     }
-    let collector = Collector::parse("http://[::1]:4318").unwrap();
-    assert_eq!((collector.host.as_str(), collector.path.as_str()), ("::1", "/v1/traces"));
+    observer.tick();
+    assert!(observability.flush(Duration::from_secs(10)));
 }

@@ -62,6 +62,7 @@ fn every_key_of_the_file_reaches_its_place() {
     assert_eq!(settings.access_log, AccessLog::File(super::folder().join("access.log")));
     let traces = settings.traces.as_ref().expect("traces");
     assert_eq!((traces.sample_per_million, traces.otlp.port), (250_000, Some(4318)));
+    assert!(traces.tls.ca_pem.is_some());
     assert_eq!(loaded.snapshot.trusted_proxies.len(), 2);
     assert_eq!(loaded.snapshot.limits.header_time, Duration::from_secs(5));
     assert_eq!(loaded.snapshot.limits.body_bytes, 50 << 20);

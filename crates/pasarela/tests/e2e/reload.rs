@@ -145,6 +145,7 @@ fn f04_reloads_under_load_cost_nothing() {
         report.failures
     );
     assert!(report.done > 200, "{} requests", report.done);
+    println!("{rounds} reloads, {} requests, none failed", report.done);
     assert_eq!(one.violations(), Vec::<String>::new());
     let grown = gateway.rss().saturating_sub(before);
     assert!(grown < 16 << 20, "grew by {grown} bytes");
@@ -188,6 +189,7 @@ fn f04_binary_upgrades_under_load_cost_nothing() {
         report.failures
     );
     assert!(report.done > 100, "{} requests", report.done);
+    println!("{rounds} upgrades, {} requests, none failed", report.done);
     for socket in &mut open {
         ping(socket);
     }

@@ -5,7 +5,7 @@ use std::{
     thread,
 };
 
-use pasarela_model::{Api, Snapshot};
+use pasarela_model::{Api, Snapshot, Upstream};
 
 use super::{render::escape_label, *};
 use crate::observe::{
@@ -87,33 +87,7 @@ fn check_histograms(text: &str, series: &Series) {
 }
 
 fn snapshot(apis: &[(&str, u32)]) -> Snapshot {
-    let api = |&(name, version): &(&str, u32)| Api {
-        name: name.into(),
-        version,
-        visibility: pasarela_model::Visibility::Public,
-        host: None,
-        base_path: format!("/{name}/v{version}"),
-        headers: vec![],
-        faces: vec![],
-        operations: vec![],
-        pass_undeclared: false,
-        contract: None,
-        upstream: pasarela_model::Upstream {
-            targets: vec![],
-            balance: pasarela_model::Balance::RoundRobin,
-            http: pasarela_model::HttpVersion::Http1,
-            tls: pasarela_model::UpstreamTls::default(),
-            timeouts: pasarela_model::Timeouts::default(),
-            retries: pasarela_model::Retries::default(),
-            passive: pasarela_model::PassiveHealth::default(),
-            active: None,
-            preserve_host: false,
-            concurrency: pasarela_model::Concurrency::default(),
-        },
-        plans: vec![],
-        upgrade: false,
-        body_bytes: None,
-    };
+    let api = |&(name, version): &(&str, u32)| Api::new(name, version, Upstream::default());
     Snapshot { apis: apis.iter().map(api).collect(), ..Snapshot::default() }
 }
 
