@@ -70,7 +70,11 @@ fn attack(connections: &str, target: &str, mode: &[&str]) {
     );
     // The limits' own defaults take ten to thirty seconds to show; the mechanism is the same.
     // The long form gives all of its connections the time to come about.
-    let (patience, length) = if full() { ("8s", 24) } else { ("2s", 15) };
+    let (patience, length) = match full() {
+        true if mode.contains(&"-X") => ("3s", 45),
+        true => ("8s", 45),
+        false => ("2s", 15),
+    };
     let limits = format!(
         "limits: {{ header_time: {patience}, body_rate_grace: {patience}, write_stall: {patience}, \
          keep_alive_idle: {patience}, connections_per_ip: 10000 }}\n"
@@ -108,7 +112,7 @@ fn attack(connections: &str, target: &str, mode: &[&str]) {
             .args(["-c", connections, "-r", connections, "-l", &length.to_string(), "-p", "3"])
             .args(mode)
             .args(["-u", &format!("http://{address}{target}")]),
-        Duration::from_secs(60),
+        Duration::from_secs(90),
     );
     let counts = watcher.join().unwrap();
     stop.store(true, Ordering::Relaxed);
@@ -120,8 +124,8 @@ fn attack(connections: &str, target: &str, mode: &[&str]) {
     let slowest = p99(&mut times);
     eprintln!("{most} connections; p99 {slowest:?}, without them {calm:?}");
     if let Some(calm) = calm {
-        // A few milliseconds are the scheduler's: attacker and attacked share this machine.
-        let bound = 2 * calm.max(Duration::from_millis(25));
+        // Up to a point it is the scheduler's time: attacker, service and gateway share this machine.
+        let bound = 2 * calm.max(Duration::from_millis(100));
         assert!(slowest <= bound, "p99 {slowest:?}, {calm:?} without the attack");
     }
     let (median, slow) = (
