@@ -168,7 +168,7 @@ fn l17_what_waits_to_be_sent_is_bounded() {
         total += put(&mut world, *key, 1 << 20);
         world.connection.await_room(*key);
     }
-    assert!(world.connection.waiting() <= 160 << 10, "{}", world.connection.waiting());
+    assert!(world.connection.waiting() <= 64 << 10, "{}", world.connection.waiting());
     assert!(world.connection.ahead() <= 2 << 10);
     // Nothing leaves: nobody is told that there is room.
     let mut out = Vec::new();

@@ -1,5 +1,7 @@
 //! Storms of frames by seed: whatever comes in whatever pieces, the machine keeps its books.
 
+use std::collections::HashSet;
+
 use super::*;
 
 const SEEDS: u64 = 300;
@@ -57,17 +59,17 @@ fn any_frame(random: &mut Random, next: &mut u32) -> Vec<u8> {
 }
 
 /// What our side does with an exchange.
-fn act(world: &mut World, random: &mut Random) {
+fn act(world: &mut World, random: &mut Random, answered: &mut HashSet<Key>) {
     if world.requests.is_empty() {
         return;
     }
     let at = random.below(world.requests.len() as u64) as usize;
     let key = world.requests[at];
     match random.below(5) {
-        0 => {
+        0 if answered.insert(key) => {
             let _ = world.connection.answer(key, 200, None, random.below(3) == 0, |_| {});
         }
-        1 => {
+        1 if answered.contains(&key) => {
             let room = world.connection.room(key);
             if room > 0 {
                 let (mut out, mark) = world.connection.begin_data();
@@ -77,9 +79,10 @@ fn act(world: &mut World, random: &mut Random) {
                 world.connection.await_room(key);
             }
         }
-        2 => world.connection.finish(key, None),
+        2 if answered.contains(&key) => world.connection.finish(key, None),
         3 => {
             world.connection.release(key);
+            answered.remove(&key);
             world.requests.swap_remove(at);
         }
         _ => while world.connection.news().is_some() {},
@@ -90,7 +93,7 @@ fn storm(seed: u64) -> (Vec<(FrameHead, Vec<u8>)>, usize) {
     let mut random = Random(seed | 1);
     let mut world = World::silent(Settings { resets: 1000, control: 1000, ..SETTINGS });
     world.hear(&[PREFACE, &settings(&[])].concat());
-    let (mut next, mut credit) = (0, 65_535i64);
+    let (mut next, mut credit, mut answered) = (0, 65_535i64, HashSet::new());
     for _ in 0..STEPS {
         let bytes = any_frame(&mut random, &mut next);
         let mut rest = bytes.as_slice();
@@ -99,7 +102,7 @@ fn storm(seed: u64) -> (Vec<(FrameHead, Vec<u8>)>, usize) {
             world.hear(piece);
             rest = more;
         }
-        act(&mut world, &mut random);
+        act(&mut world, &mut random, &mut answered);
         if bytes.get(3) == Some(&kind::WINDOW_UPDATE) && bytes[5..9] == [0; 4] {
             credit += i64::from(u32::from_be_bytes([bytes[9], bytes[10], bytes[11], bytes[12]]));
         }
@@ -126,8 +129,8 @@ fn storm(seed: u64) -> (Vec<(FrameHead, Vec<u8>)>, usize) {
 /// Of each stream nothing is sent behind its end, and of the connection nothing behind a GOAWAY
 /// that says why.
 fn nothing_behind_the_end(seed: u64, sent: &[(FrameHead, Vec<u8>)]) {
-    let mut ended = std::collections::HashSet::new();
-    let mut begun = std::collections::HashSet::new();
+    let mut ended = HashSet::new();
+    let mut begun = HashSet::new();
     for (head, _) in sent {
         match head.kind {
             kind::HEADERS | kind::DATA => {
