@@ -28,7 +28,9 @@ impl Random {
 
 /// A frame that is lawful more often than not.
 fn any_frame(random: &mut Random, next: &mut u32) -> Vec<u8> {
+    let recent = (*next).saturating_sub(2 * random.below(6) as u32).max(1);
     match random.below(24) {
+        8.. if *next == 0 => Vec::new(),
         0..8 => {
             *next = (*next + 1) | 1;
             let flags = if random.below(2) == 0 { END } else { flag::END_HEADERS };
@@ -36,18 +38,15 @@ fn any_frame(random: &mut Random, next: &mut u32) -> Vec<u8> {
         }
         8..14 => {
             let size = random.below(3000) as usize;
-            let open = (*next).saturating_sub(2 * random.below(6) as u32);
-            frame(kind::DATA, u8::from(random.below(4) == 0), open, &vec![7; size])
+            frame(kind::DATA, u8::from(random.below(4) == 0), recent, &vec![7; size])
         }
         14..16 => {
             window(if random.below(2) == 0 { 0 } else { *next }, 1 + random.below(9000) as u32)
         }
-        16 => {
-            frame(kind::RST_STREAM, 0, (*next).saturating_sub(2 * random.below(4) as u32), &[0; 4])
-        }
+        16 => frame(kind::RST_STREAM, 0, recent, &[0; 4]),
         17 => settings(&[(4, random.below(100_000) as u32)]),
         18 => frame(kind::PING, random.below(2) as u8, 0, &[1; 8]),
-        19 => frame(kind::HEADERS, END, *next, &field("x", "1")),
+        19 if random.below(4) == 0 => frame(kind::HEADERS, END, *next, &field("x", "1")),
         20 => frame(kind::PRIORITY, 0, random.stream(), &[0; 5]),
         21 => frame(0x20, 0, random.stream(), &vec![0; random.below(50) as usize]),
         22 if random.below(8) == 0 => {
@@ -156,7 +155,7 @@ fn t05_storms_of_frames_break_nothing() {
         let (first, frames) = storm(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let (second, _) = storm(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         assert_eq!(first, second, "seed {seed} is not the same twice");
-        lively += usize::from(frames > 20);
+        lively += usize::from(frames > 12);
     }
     assert!(lively > SEEDS as usize / 3, "{lively} storms were more than a breeze");
 }
