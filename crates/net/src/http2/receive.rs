@@ -223,7 +223,7 @@ impl Connection {
         end: bool,
     ) -> Result<Key, Option<Fault>> {
         let Some(key) = self.streams.key(id) else {
-            if id > self.last_id || id % 2 == 0 {
+            if id > self.last_id || id.is_multiple_of(2) {
                 return Err(Some(protocol("DATA on a stream that was not opened")));
             }
             return Err(match self.streams.how_ended(id) {
@@ -313,7 +313,7 @@ impl Connection {
 
     /// §6.2.
     fn headers(&mut self, head: FrameHead, payload: &[u8]) -> Result<Option<Key>, Fault> {
-        if head.stream % 2 == 0 {
+        if head.stream.is_multiple_of(2) {
             return Err(protocol("HEADERS on a stream that no caller may open"));
         }
         let (mut from, mut to) = (0, payload.len());
@@ -486,7 +486,7 @@ impl Connection {
 
     /// §5.1: on an idle stream nothing but HEADERS and PRIORITY may come.
     fn check_opened(&self, id: u32) -> Result<(), Fault> {
-        match id == 0 || id % 2 == 0 || id > self.last_id {
+        match id.is_multiple_of(2) || id > self.last_id {
             true => Err(protocol("a frame on a stream that was not opened")),
             false => Ok(()),
         }

@@ -12,8 +12,9 @@ use super::{
 };
 use crate::http1::{Fields, may_trail};
 
-/// L17: bytes that wait to be sent before streams have to wait.
-const DATA_MOST: usize = 128 << 10;
+/// L17: bytes that wait to be sent before streams have to wait; with its frames' headers, what fits
+/// into a buffer of 64 KiB.
+const DATA_MOST: usize = 60 << 10;
 /// A piece smaller than this is not begun because of [`DATA_MOST`].
 const PIECE_LEAST: usize = 1 << 10;
 /// So many exchanges may each read ahead what a socket gives at once.

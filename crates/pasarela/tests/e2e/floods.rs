@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pasarela_testkit::{RawClient, Upstream, eventually, seconds};
+use pasarela_testkit::{H2Client, RawClient, Upstream, eventually, seconds};
 
 use crate::gateway;
 
@@ -30,6 +30,32 @@ fn t41_l05_idle_connections_are_cheap() {
     assert!(gateway.fds() >= COUNT);
     drop(clients);
     assert!(eventually(seconds(5), || gateway.fds() < 200), "{} descriptors", gateway.fds());
+}
+
+#[test]
+fn t41_l05_idle_http2_connections_are_cheap() {
+    const COUNT: usize = 1000;
+    let upstream = Upstream::ok("ok");
+    let gateway = gateway().api("t", &upstream).limit("connections_per_ip: 10000").start();
+    let open = || -> Vec<H2Client> {
+        let clients = (0..COUNT).map(|_| {
+            let mut client = gateway.connect_h2();
+            assert_eq!(client.get("/t/").status, 200);
+            client
+        });
+        let clients = clients.collect();
+        // What carries streams is kept for a second.
+        std::thread::sleep(Duration::from_millis(1500));
+        clients
+    };
+    drop(open());
+    assert!(eventually(seconds(5), || gateway.fds() < 200), "{} descriptors", gateway.fds());
+    let before = gateway.rss();
+    let clients = open();
+    let each = gateway.rss().saturating_sub(before) / COUNT as u64;
+    assert!(each <= 24 << 10, "{each} bytes an idle connection");
+    assert!(gateway.fds() >= COUNT);
+    drop(clients);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Storms of frames by seed: whatever comes in whatever pieces, the machine keeps its books.
 
+use std::collections::HashSet;
+
 use super::*;
 
 const SEEDS: u64 = 300;
@@ -26,7 +28,9 @@ impl Random {
 
 /// A frame that is lawful more often than not.
 fn any_frame(random: &mut Random, next: &mut u32) -> Vec<u8> {
+    let recent = (*next).saturating_sub(2 * random.below(6) as u32).max(1);
     match random.below(24) {
+        8.. if *next == 0 => Vec::new(),
         0..8 => {
             *next = (*next + 1) | 1;
             let flags = if random.below(2) == 0 { END } else { flag::END_HEADERS };
@@ -34,18 +38,15 @@ fn any_frame(random: &mut Random, next: &mut u32) -> Vec<u8> {
         }
         8..14 => {
             let size = random.below(3000) as usize;
-            let open = (*next).saturating_sub(2 * random.below(6) as u32);
-            frame(kind::DATA, u8::from(random.below(4) == 0), open, &vec![7; size])
+            frame(kind::DATA, u8::from(random.below(4) == 0), recent, &vec![7; size])
         }
         14..16 => {
             window(if random.below(2) == 0 { 0 } else { *next }, 1 + random.below(9000) as u32)
         }
-        16 => {
-            frame(kind::RST_STREAM, 0, (*next).saturating_sub(2 * random.below(4) as u32), &[0; 4])
-        }
+        16 => frame(kind::RST_STREAM, 0, recent, &[0; 4]),
         17 => settings(&[(4, random.below(100_000) as u32)]),
         18 => frame(kind::PING, random.below(2) as u8, 0, &[1; 8]),
-        19 => frame(kind::HEADERS, END, *next, &field("x", "1")),
+        19 if random.below(4) == 0 => frame(kind::HEADERS, END, *next, &field("x", "1")),
         20 => frame(kind::PRIORITY, 0, random.stream(), &[0; 5]),
         21 => frame(0x20, 0, random.stream(), &vec![0; random.below(50) as usize]),
         22 if random.below(8) == 0 => {
@@ -57,17 +58,17 @@ fn any_frame(random: &mut Random, next: &mut u32) -> Vec<u8> {
 }
 
 /// What our side does with an exchange.
-fn act(world: &mut World, random: &mut Random) {
+fn act(world: &mut World, random: &mut Random, answered: &mut HashSet<Key>) {
     if world.requests.is_empty() {
         return;
     }
     let at = random.below(world.requests.len() as u64) as usize;
     let key = world.requests[at];
     match random.below(5) {
-        0 => {
+        0 if answered.insert(key) => {
             let _ = world.connection.answer(key, 200, None, random.below(3) == 0, |_| {});
         }
-        1 => {
+        1 if answered.contains(&key) => {
             let room = world.connection.room(key);
             if room > 0 {
                 let (mut out, mark) = world.connection.begin_data();
@@ -77,9 +78,10 @@ fn act(world: &mut World, random: &mut Random) {
                 world.connection.await_room(key);
             }
         }
-        2 => world.connection.finish(key, None),
+        2 if answered.contains(&key) => world.connection.finish(key, None),
         3 => {
             world.connection.release(key);
+            answered.remove(&key);
             world.requests.swap_remove(at);
         }
         _ => while world.connection.news().is_some() {},
@@ -90,7 +92,7 @@ fn storm(seed: u64) -> (Vec<(FrameHead, Vec<u8>)>, usize) {
     let mut random = Random(seed | 1);
     let mut world = World::silent(Settings { resets: 1000, control: 1000, ..SETTINGS });
     world.hear(&[PREFACE, &settings(&[])].concat());
-    let (mut next, mut credit) = (0, 65_535i64);
+    let (mut next, mut credit, mut answered) = (0, 65_535i64, HashSet::new());
     for _ in 0..STEPS {
         let bytes = any_frame(&mut random, &mut next);
         let mut rest = bytes.as_slice();
@@ -99,7 +101,7 @@ fn storm(seed: u64) -> (Vec<(FrameHead, Vec<u8>)>, usize) {
             world.hear(piece);
             rest = more;
         }
-        act(&mut world, &mut random);
+        act(&mut world, &mut random, &mut answered);
         if bytes.get(3) == Some(&kind::WINDOW_UPDATE) && bytes[5..9] == [0; 4] {
             credit += i64::from(u32::from_be_bytes([bytes[9], bytes[10], bytes[11], bytes[12]]));
         }
@@ -126,8 +128,8 @@ fn storm(seed: u64) -> (Vec<(FrameHead, Vec<u8>)>, usize) {
 /// Of each stream nothing is sent behind its end, and of the connection nothing behind a GOAWAY
 /// that says why.
 fn nothing_behind_the_end(seed: u64, sent: &[(FrameHead, Vec<u8>)]) {
-    let mut ended = std::collections::HashSet::new();
-    let mut begun = std::collections::HashSet::new();
+    let mut ended = HashSet::new();
+    let mut begun = HashSet::new();
     for (head, _) in sent {
         match head.kind {
             kind::HEADERS | kind::DATA => {
@@ -153,7 +155,7 @@ fn t05_storms_of_frames_break_nothing() {
         let (first, frames) = storm(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let (second, _) = storm(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         assert_eq!(first, second, "seed {seed} is not the same twice");
-        lively += usize::from(frames > 20);
+        lively += usize::from(frames > 12);
     }
     assert!(lively > SEEDS as usize / 3, "{lively} storms were more than a breeze");
 }
