@@ -17,16 +17,23 @@ struct Room {
 const ROOMS: &[Room] = &[
     Room {
         name: "pasarela",
-        uses: &["pasarela-contract", "pasarela-gateway", "pasarela-model", "pasarela-net"],
+        uses: &[
+            "pasarela-contract",
+            "pasarela-gateway",
+            "pasarela-model",
+            "pasarela-net",
+            "pasarela-soap",
+        ],
         pure: false,
     },
     Room {
         name: "pasarela-gateway",
-        uses: &["pasarela-contract", "pasarela-model", "pasarela-net"],
+        uses: &["pasarela-contract", "pasarela-model", "pasarela-net", "pasarela-soap"],
         pure: false,
     },
     Room { name: "pasarela-net", uses: &["pasarela-model"], pure: false },
     Room { name: "pasarela-contract", uses: &["pasarela-model"], pure: true },
+    Room { name: "pasarela-soap", uses: &[], pure: true },
     Room { name: "pasarela-model", uses: &[], pure: true },
     Room { name: "pasarela-testkit", uses: &["pasarela-model"], pure: false },
     Room { name: "xtask", uses: &[], pure: false },

@@ -1,0 +1,60 @@
+//! Messages between XML and JSON, directed by the schema, checked on the way, in one pass and without a tree.
+//!
+//! A [`Plan`] is compiled once from the component model: for every type the shape of its JSON, for every element its
+//! tags and its key. [`Decoder`] turns XML into JSON, [`Encoder`] JSON into XML. The JSON's shape follows from the schema
+//! alone, never from the message; the XML's order follows from the schema, whatever the order of the JSON.
+//! No integer and no decimal passes through a float: digits are copied.
+//!
+//! Keys that no element can have are reserved: `@name` an attribute, `$value` the text of an element with attributes,
+//! `$type` what `xsi:type` says, `$nil`, `$items` repeated groups, `$content` mixed content, `$any` elements of
+//! wildcards, `$name` the name of an element that no schema knows.
+
+mod decode;
+mod encode;
+mod names;
+pub(crate) mod outline;
+mod plan;
+pub(crate) mod scalar;
+mod shape;
+mod walk;
+mod wsdl;
+
+pub use decode::Decoder;
+pub use encode::Encoder;
+pub use names::Names;
+pub use plan::{Body, Message, Part, PartType, Plan};
+pub use walk::Walk;
+pub use wsdl::Unsupported;
+
+/// How numbers that a double may not hold appear in JSON (§5.2 of the mapping).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Numbers {
+    /// As strings where a double could lose a digit.
+    #[default]
+    Auto,
+    /// Always as numbers, digits kept.
+    Number,
+    /// Always as strings.
+    String,
+}
+
+/// What may be chosen for a service. Each option but `numbers` is off by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Options {
+    /// How numbers appear.
+    pub numbers: Numbers,
+    /// An array without items is written as `[]` instead of being left out.
+    pub emit_empty_arrays: bool,
+    /// A single value is taken where an array is due.
+    pub coerce_scalar: bool,
+    /// `null` for an optional element that is not nillable means that it is absent.
+    pub null_as_absent: bool,
+    /// An empty element of a type without an empty value (numbers, dates) is `null`.
+    pub empty_as_null: bool,
+    /// Members that the schema does not know are passed over.
+    pub ignore_unknown: bool,
+    /// An element that holds nothing but one repeated element is written as the array itself.
+    pub collapse_wrapped_arrays: bool,
+    /// Absent attributes that have a default are written into the JSON.
+    pub apply_defaults: bool,
+}

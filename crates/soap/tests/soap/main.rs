@@ -1,0 +1,35 @@
+//! The SOAP room from outside: what it reads, what it refuses, how long it takes.
+//!
+//! Suites and corpora that are not ours are looked for where `cargo xtask test` puts them, or beside the workspace. One that is
+//! missing is a visible skip, and for what the installer brings a failure when `CI=true`.
+
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests tell what they measure and skip"
+)]
+
+mod corpus;
+mod envelope;
+mod json_reader;
+mod json_vectors;
+mod openapi_corpus;
+mod openapi_documents;
+mod openapi_faces;
+mod openapi_instances;
+mod transcode;
+mod transcode_corpus;
+mod transcode_samples;
+mod transcode_storm;
+mod validators;
+mod wsdl_corpus;
+mod wsdl_import;
+mod xml_conformance;
+mod xml_limits;
+mod xml_reader;
+mod xml_writer;
+mod xsd_corpus;
+mod xsd_load;
+mod xsd_speed;
+mod xsts;
