@@ -11,7 +11,10 @@ mod contract;
 mod gateway;
 mod http1;
 mod http2;
+mod soap;
+mod transcode;
 mod websocket;
+mod xsd;
 
 /// A target: any bytes go in; whoever finds a fault panics.
 pub type Target = fn(&[u8]);
@@ -30,8 +33,17 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("request_head", http1::request_head),
     ("response_head", http1::response_head),
     ("route", gateway::route),
+    ("soap_envelope", soap::envelope),
+    ("soap_json", soap::json),
+    ("soap_wsdl", soap::wsdl),
+    ("soap_xml", soap::xml),
+    ("soap_xsd", xsd::xsd),
     ("traceparent", gateway::traceparent),
+    ("transcode_json", transcode::json),
+    ("transcode_xml", transcode::xml),
     ("websocket", websocket::websocket),
+    ("xsd_regex", transcode::regex),
+    ("xsd_values", transcode::values),
 ];
 
 /// Runs one target.

@@ -1,0 +1,4 @@
+//! Hands `transcode_xml` what libFuzzer invents.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| pasarela_fuzz::run("transcode_xml", bytes));

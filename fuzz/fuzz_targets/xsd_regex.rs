@@ -1,0 +1,4 @@
+//! Hands `xsd_regex` what libFuzzer invents.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| pasarela_fuzz::run("xsd_regex", bytes));
