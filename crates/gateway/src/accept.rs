@@ -24,6 +24,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 const EMPTY: Duration = Duration::from_millis(10);
 /// Longest time for what waits in a queue when the process drains.
 const TAKE_ALONG: Duration = Duration::from_millis(100);
+/// Time for those whose handshake is under way when a successor takes over at another address:
+/// a long round trip.
+const AT_THE_DOOR: Duration = Duration::from_millis(300);
 
 /// Accepts until the phase changes. Connections that wait in the socket's queue by then are taken
 /// along, unless a successor listens on the same one: closing the socket would reset them.
@@ -38,13 +41,14 @@ pub(crate) async fn run(
         let accepted = tokio::select! {
             biased;
             changed = phases.wait_for(|phase| *phase != Phase::Serving) => {
-                let another_accepts = changed.is_ok_and(|phase| match *phase {
-                    Phase::HandedOver { given_up } => !given_up[listener as usize],
-                    Phase::Serving | Phase::Draining => false,
-                });
-                if !another_accepts {
-                    take_along(&worker, &mut acceptor, listener, tls.as_ref()).await;
-                }
+                let (patience, most) = match changed.map(|phase| *phase) {
+                    Ok(Phase::HandedOver { given_up }) if !given_up[listener as usize] => return,
+                    Ok(Phase::HandedOver { .. }) if acceptor.turn_away().is_ok() => {
+                        (AT_THE_DOOR, AT_THE_DOOR)
+                    }
+                    _ => (EMPTY, TAKE_ALONG),
+                };
+                take_along(&worker, &mut acceptor, listener, tls.as_ref(), patience, most).await;
                 return;
             }
             accepted = async {
@@ -58,17 +62,20 @@ pub(crate) async fn run(
     }
 }
 
-/// Accepts what is waiting now. A queue that is empty answers at once; the time is for the
-/// runtime's readiness to be told. Callers that keep coming do not keep us: there is an end.
+/// Accepts what is waiting now, until nothing has come for `patience`. A queue that is empty
+/// answers at once; the least time is for the runtime's readiness to be told. Callers that keep
+/// coming do not keep us: there is an end.
 async fn take_along(
     worker: &Rc<Worker>,
     acceptor: &mut Acceptor,
     listener: Listener,
     tls: Option<&Arc<ServerTls>>,
+    patience: Duration,
+    most: Duration,
 ) {
-    let end = tokio::time::Instant::now() + TAKE_ALONG;
+    let end = tokio::time::Instant::now() + most;
     while let Ok(accepted) = tokio::time::timeout_at(
-        end.min(tokio::time::Instant::now() + EMPTY),
+        end.min(tokio::time::Instant::now() + patience),
         acceptor.next(|reason| note_refused(worker, listener, reason)),
     )
     .await

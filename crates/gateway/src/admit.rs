@@ -28,14 +28,13 @@ pub(crate) fn has_room(worker: &Worker) -> Result<(), Refusal> {
 /// counts the call on its rate limit and notes what the answer will say about it.
 pub(crate) fn admit(worker: &Worker, permit: &Permit, ctx: &mut Ctx<'_>) -> Result<(), Refusal> {
     let plane = ctx.plane.clone();
-    if !plane.apis[permit.target.api].cluster.limiter().admits() {
+    let api = &plane.apis[permit.target.api];
+    if !api.waiting.admits() {
         worker.observer.metrics.shed(Shed::Concurrency);
         let detail = "the service has as many requests waiting as it can answer in time";
         return Err(Refusal::new(Code::Overloaded, detail).retry_after(1));
     }
-    let subscriber = permit
-        .application
-        .and_then(|application| plane.apis[permit.target.api].subscribers.get(&application));
+    let subscriber = permit.application.and_then(|application| api.subscribers.get(application));
     let Some((limiter, fields)) = subscriber.and_then(|subscriber| subscriber.rate.as_ref()) else {
         return Ok(());
     };

@@ -1,6 +1,6 @@
 //! Authorize: may this caller call this API, and under which plan.
 
-use pasarela_model::{Code, Visibility};
+use pasarela_model::Code;
 
 use crate::{ctx::Ctx, identify::Caller, plane::Plane, respond::Refusal, route::Target};
 
@@ -20,12 +20,12 @@ pub(crate) fn authorize(
     caller: Caller,
     ctx: &mut Ctx<'_>,
 ) -> Result<Permit, Refusal> {
-    let api = &plane.snapshot.apis[target.api];
-    if api.visibility == Visibility::Partner {
+    let api = &plane.apis[target.api];
+    if api.partner {
         may_read(plane, target.api, &caller)?;
     }
     let application = match caller {
-        Caller::Anonymous if api.plans.is_empty() => None,
+        Caller::Anonymous if !api.keyed => None,
         Caller::Anonymous => {
             return Err(Refusal::new(
                 Code::CredentialMissing,
@@ -33,10 +33,10 @@ pub(crate) fn authorize(
             ));
         }
         Caller::Application(application) => {
-            let subscriber = plane.apis[target.api].subscribers.get(&application);
+            let subscriber = api.subscribers.get(application);
             match subscriber {
                 Some(subscriber) => ctx.plan = Some(subscriber.plan),
-                None if api.plans.is_empty() => {}
+                None if !api.keyed => {}
                 None => {
                     return Err(Refusal::new(
                         Code::NotSubscribed,
@@ -53,15 +53,12 @@ pub(crate) fn authorize(
 /// Whether a caller may see that an API is there at all. The answer to whoever may not is the
 /// answer to a path that does not exist.
 pub(crate) fn may_read(plane: &Plane, api: usize, caller: &Caller) -> Result<(), Refusal> {
-    if plane.snapshot.apis[api].visibility != Visibility::Partner {
+    let api = &plane.apis[api];
+    if !api.partner {
         return Ok(());
     }
     match caller {
-        Caller::Application(application)
-            if plane.apis[api].subscribers.contains_key(application) =>
-        {
-            Ok(())
-        }
+        Caller::Application(application) if api.subscribers.get(*application).is_some() => Ok(()),
         _ => Err(Refusal::no_api()),
     }
 }

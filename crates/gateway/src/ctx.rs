@@ -35,6 +35,15 @@ impl Origin {
     }
 }
 
+/// A version of SOAP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spoken {
+    /// 1.1
+    Soap11,
+    /// 1.2
+    Soap12,
+}
+
 /// One exchange's notes. An exchange that is dropped before its end (its worker ends, or a bug
 /// does away with its task) is recorded by that.
 #[derive(Debug)]
@@ -60,6 +69,8 @@ pub(crate) struct Ctx<'h> {
     pub(crate) api: Option<usize>,
     pub(crate) operation: Option<usize>,
     pub(crate) soap: bool,
+    /// Which SOAP the message turned out to be.
+    pub(crate) spoken: Option<Spoken>,
     pub(crate) application: Option<usize>,
     pub(crate) plan: Option<usize>,
     /// Rate-limit fields for the answer, ready to be written.
@@ -132,6 +143,7 @@ impl<'h> Ctx<'h> {
             api: None,
             operation: None,
             soap: false,
+            spoken: None,
             application: None,
             plan: None,
             rate: None,

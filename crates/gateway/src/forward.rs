@@ -33,6 +33,7 @@ use crate::{
     observe::{UpstreamFailure, write_ip},
     plane::{ApiPlane, hash_of},
     respond::{Refusal, own_fields},
+    texts::Texts,
     worker::{Worker, WorkerPlane},
 };
 
@@ -41,6 +42,7 @@ pub(crate) struct Call<'a, 'h> {
     worker: &'a Worker,
     api: &'a Api,
     plane: &'a ApiPlane,
+    texts: &'a Texts,
     permit: &'a Permit,
     order: &'a Order<'h>,
     head: &'a Head,
@@ -101,9 +103,10 @@ pub(crate) async fn forward<'h, D: Downstream>(
     let runtime = &plane.apis[index];
     let cluster = &runtime.cluster;
     let limits = &plane.snapshot.limits;
-    let slot = Slot::new(cluster.limiter(), worker.shared.epoch);
-    let call = Call { worker, api, plane: runtime, permit, order, head, limits, slot };
-    let hash = match &api.upstream.balance {
+    let slot = Slot::new(&runtime.waiting, worker.shared.epoch);
+    let texts = &plane.texts;
+    let call = Call { worker, api, plane: runtime, texts, permit, order, head, limits, slot };
+    let hash = match cluster.balance() {
         Balance::ConsistentHash(key) => {
             let field = |name: &str| head.find(name).map(hash_key);
             Some(hash_of(key, ctx.client, permit.application, &ctx.path, field))
@@ -139,7 +142,7 @@ pub(crate) async fn forward<'h, D: Downstream>(
         };
         ctx.upstream = Some(UpstreamCall { address: guard.address, start, end: None, status: 0 });
         call.slot.begin(start, !order.framing.is_empty());
-        let outcome = match api.upstream.http {
+        let outcome = match runtime.http {
             HttpVersion::Http1 => http1::attempt(&call, &destination, down, ctx).await,
             // Boxed: an exchange over HTTP/1.1 should not carry the room for this one.
             HttpVersion::Http2 => Box::pin(http2::attempt(&call, &destination, down, ctx)).await,
@@ -234,7 +237,7 @@ fn unreachable(error: &ConnectError) -> Refusal {
 }
 
 /// What a request body that cannot be read is answered with.
-fn caller_fault(error: &TransferError) -> Refusal {
+pub(crate) fn caller_fault(error: &TransferError) -> Refusal {
     match error {
         TransferError::Body(pasarela_net::http1::BodyError::Truncated)
         | TransferError::Io(_)
@@ -273,7 +276,7 @@ impl Call<'_, '_> {
     /// The request-target upstream: the target's own path, and behind it what the caller asked for
     /// below the API's base (P3: the same normalised path that policy saw).
     fn put_target(&self, out: &mut Vec<u8>, destination: &Destination<'_>, ctx: &Ctx<'_>) {
-        let own = self.api.upstream.targets[destination.target].path.as_bytes();
+        let own = self.texts.get(self.plane.targets[destination.target].path).as_bytes();
         let rest = match self.permit.target.soap {
             true => &b""[..],
             false => ctx.path.as_bytes().get(self.permit.target.rest..).unwrap_or(b""),
@@ -294,8 +297,8 @@ impl Call<'_, '_> {
 
     fn host(&self, destination: &Destination<'_>) -> &[u8] {
         match self.head.get(Name::Host) {
-            Some(host) if self.api.upstream.preserve_host && !host.is_empty() => host,
-            _ => self.plane.hosts[destination.target].as_bytes(),
+            Some(host) if self.plane.preserve_host && !host.is_empty() => host,
+            _ => self.texts.get(self.plane.targets[destination.target].host).as_bytes(),
         }
     }
 

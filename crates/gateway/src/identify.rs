@@ -1,6 +1,6 @@
 //! Identify: who calls. Today by API key; a key that is shown has to be a good one.
 
-use pasarela_model::{Code, Visibility};
+use pasarela_model::Code;
 use pasarela_net::http1::{Head, Name};
 
 use crate::{
@@ -28,9 +28,9 @@ pub(crate) fn identify(
     head: &Head,
     ctx: &mut Ctx<'_>,
 ) -> Result<Caller, Refusal> {
-    let api = &plane.snapshot.apis[api];
+    let api = &plane.apis[api];
     // A partner's API does not exist for others: a bad key must not be told apart from none.
-    let asked = !api.plans.is_empty() && api.visibility != Visibility::Partner;
+    let asked = api.keyed && !api.partner;
     let fields = Fields(head);
     let key = match present(&fields) {
         Presented::Key(key) => key,

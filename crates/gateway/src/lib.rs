@@ -27,6 +27,7 @@ pub mod router;
 mod serve_h1;
 mod serve_h2;
 mod tend;
+mod texts;
 mod worker;
 
 pub use plane::{CompileError, Plane};

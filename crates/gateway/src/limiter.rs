@@ -58,10 +58,10 @@ impl Decision {
 
 /// One rate limit and how much of it is used. All methods take `&self`.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Limiter {
     /// When the bucket will be full again (the theoretical arrival time), in units since the epoch.
     full_at: AtomicU64,
-    rate: Rate,
     /// Units one request costs.
     cost: u64,
     /// Units the bucket holds: `burst · cost`.
@@ -71,6 +71,8 @@ pub struct Limiter {
     denominator: u64,
     /// One second in units: by less than this, workers' clocks may disagree.
     second: u64,
+    /// What it was made for; no request reads it.
+    rate: Rate,
 }
 
 impl Limiter {
@@ -97,6 +99,13 @@ impl Limiter {
         };
         limiter.second = limiter.units(NANOS).min(BOUND);
         limiter
+    }
+
+    /// Reads a word of it and does nothing with it.
+    #[inline]
+    pub(crate) fn fetch(&self) {
+        std::hint::black_box(self.full_at.load(Ordering::Relaxed));
+        std::hint::black_box(self.second);
     }
 
     /// The rate it was made for.

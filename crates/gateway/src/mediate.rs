@@ -1,8 +1,9 @@
 //! Mediate: what a request must look like to go on, and what goes on instead.
 //!
 //! This is where messages will be validated and turned from one form into another. What is here
-//! already is what HTTP itself asks of an intermediary: bounds, expectations, upgrades, and the
-//! fields that `Connection` names.
+//! already: what HTTP itself asks of an intermediary (bounds, expectations, upgrades, and the
+//! fields that `Connection` names), and for SOAP which operation a message is for
+//! ([`dispatch`]), read off the message itself ([`opening`]) before it goes anywhere.
 
 use std::time::Duration;
 
@@ -13,7 +14,17 @@ use pasarela_net::{
 };
 use smallvec::SmallVec;
 
+mod action;
+mod ahead;
+mod dispatch;
+mod opening;
+mod related;
+
 use crate::{authorize::Permit, plane::Plane, respond::Refusal};
+
+pub(crate) use ahead::Replayed;
+pub(crate) use dispatch::SoapOperations;
+pub(crate) use opening::open;
 
 /// What is to be forwarded.
 #[derive(Debug)]
@@ -39,9 +50,9 @@ pub(crate) fn request<'h>(
     framing: Framing,
     head: &'h Head,
 ) -> Result<Order<'h>, Refusal> {
-    let api = &plane.snapshot.apis[permit.target.api];
+    let api = &plane.apis[permit.target.api];
     let limits = &plane.snapshot.limits;
-    let most = api.body_bytes.unwrap_or(limits.body_bytes);
+    let most = api.body_bytes;
     if let Framing::Length(length) = framing
         && length > most
     {
@@ -61,11 +72,7 @@ pub(crate) fn request<'h>(
         value.len() >= 16 && value[..16].eq_ignore_ascii_case(b"application/grpc")
     });
     let pace = Pace {
-        idle: if streams {
-            api.upstream.timeouts.idle.max(IDLE_STREAM)
-        } else {
-            limits.write_stall
-        },
+        idle: if streams { api.timeouts.idle.max(IDLE_STREAM) } else { limits.write_stall },
         rate: if streams { 0 } else { limits.body_rate_bytes },
         grace: limits.body_rate_grace,
         most: if streams { u64::MAX } else { most },

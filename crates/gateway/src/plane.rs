@@ -3,24 +3,31 @@
 //! Compiled aside, swapped whole (P4). What must survive a reload (how full a rate limit is, which
 //! server is ejected) is taken over from the previous plane by name, never by index.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    hint::black_box,
+    sync::{Arc, OnceLock},
+};
 
 use pasarela_contract::{openapi, wsdl};
 use pasarela_model::{
-    Api, HashKey, HttpVersion, Operation, PathSegment, Rate, ServedContract, Snapshot, UpstreamTls,
+    Api, HashKey, HttpVersion, Operation, PathSegment, Rate, ServedContract, Snapshot, Timeouts,
+    UpstreamTls, Visibility,
 };
 use pasarela_net::{
     pool::Connector,
     tls::{ClientTls, TlsError},
 };
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use crate::{
     cluster::{Cluster, hash_key},
     credentials::{CredentialIndex, SharedKey},
     limiter::{Limiter, LimiterKey, LimiterTable, RateFields},
+    mediate::SoapOperations,
     observe::{Metrics, Slot},
     router::Router,
+    texts::{Text, Texts},
 };
 
 /// Flow-control window of a whole HTTP/2 connection to an upstream: the largest there is. All
@@ -53,26 +60,97 @@ pub struct Plane {
     pub(crate) router: Router,
     pub(crate) credentials: CredentialIndex,
     pub(crate) apis: Vec<ApiPlane>,
+    /// What the APIs' parts name.
+    pub(crate) texts: Texts,
     limiters: LimiterTable,
 }
 
-/// One API's part.
+/// One API's part. With ten thousand of them most are in no cache when a request comes, so what a
+/// good request reads is here, in the order in which it does, also where the snapshot says the
+/// same; and what there is usually one of stands in place.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct ApiPlane {
-    /// The servers behind it.
-    pub(crate) cluster: Arc<Cluster>,
-    /// How each target is connected to; same order as the targets.
-    pub(crate) connectors: Vec<Connector>,
-    /// `Host` of each target, where the caller's is not preserved.
-    pub(crate) hosts: Vec<String>,
-    /// By application.
-    pub(crate) subscribers: FxHashMap<usize, Subscriber>,
+    /// For everybody but its subscribers it does not exist.
+    pub(crate) partner: bool,
+    /// A key is asked for.
+    pub(crate) keyed: bool,
+    /// Whether `Upgrade` may turn a connection into a tunnel.
+    pub(crate) upgrade: bool,
+    /// Its servers see the caller's `Host`.
+    pub(crate) preserve_host: bool,
+    /// What its servers speak.
+    pub(crate) http: HttpVersion,
     /// Where its counters are.
     pub(crate) slot: Slot,
+    /// By application.
+    pub(crate) subscribers: Subscribers,
+    /// The servers behind it.
+    pub(crate) cluster: Arc<Cluster>,
+    /// The cluster's limiter, so that neither is waited for to find the other.
+    pub(crate) waiting: Arc<crate::cluster::Limiter>,
+    /// Most bytes of a request's body.
+    pub(crate) body_bytes: u64,
+    /// Its name…
+    pub(crate) name: Text,
+    /// …and major version.
+    pub(crate) version: u32,
+    /// What the requests to each target say.
+    pub(crate) targets: SmallVec<[TargetTexts; 1]>,
+    /// How long things may take.
+    pub(crate) timeouts: Timeouts,
+    /// How each target is connected to; same order as the targets.
+    pub(crate) connectors: SmallVec<[Connector; 1]>,
     /// Its contract, ready to be served; made when it is first asked for.
     pub(crate) contract: OnceLock<ContractPage>,
+    /// Its SOAP operations, where its contract has some.
+    pub(crate) soap: Option<SoapOperations>,
     /// Each operation's path from the root, for traces: `/rates/v2/quotes/{id}`.
     pub(crate) routes: Vec<String>,
+}
+
+/// What the requests to a target say.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TargetTexts {
+    /// Path put before the request's.
+    pub(crate) path: Text,
+    /// `Host`, where the caller's is not preserved.
+    pub(crate) host: Text,
+}
+
+/// Who may call an API, by application. Most APIs that are one of many have one.
+#[derive(Debug, Default)]
+pub(crate) enum Subscribers {
+    #[default]
+    None,
+    One(usize, Subscriber),
+    Many(FxHashMap<usize, Subscriber>),
+}
+
+impl Subscribers {
+    /// What an application may.
+    #[inline]
+    pub(crate) fn get(&self, application: usize) -> Option<&Subscriber> {
+        match self {
+            Self::One(only, subscriber) if *only == application => Some(subscriber),
+            Self::None | Self::One(..) => None,
+            Self::Many(many) => many.get(&application),
+        }
+    }
+
+    /// For an application that is there already the last one counts.
+    fn insert(&mut self, application: usize, subscriber: Subscriber) {
+        *self = match std::mem::take(self) {
+            Self::One(other, its) if other != application => {
+                Self::Many([(other, its), (application, subscriber)].into_iter().collect())
+            }
+            Self::None | Self::One(..) => Self::One(application, subscriber),
+            Self::Many(mut many) => {
+                many.insert(application, subscriber);
+                Self::Many(many)
+            }
+        };
+    }
 }
 
 /// An application's right to call an API.
@@ -115,6 +193,23 @@ impl ContractPage {
 }
 
 impl ApiPlane {
+    /// Reads a word of what the steps to come will read; see [`Worker::fetch`].
+    ///
+    /// [`Worker::fetch`]: crate::worker::Worker::fetch
+    #[inline]
+    pub(crate) fn fetch(&self) {
+        black_box(self.body_bytes);
+        black_box(self.targets.len());
+        black_box(self.timeouts.idle);
+        black_box(self.connectors.len());
+        black_box(self.waiting.in_flight());
+        self.cluster.fetch();
+        if let Subscribers::One(_, Subscriber { rate: Some((limiter, _)), .. }) = &self.subscribers
+        {
+            limiter.fetch();
+        }
+    }
+
     /// The contract of this API, if it has one.
     pub(crate) fn contract(&self, api: &Api) -> Option<&ContractPage> {
         let contract = api.contract.as_ref()?;
@@ -144,17 +239,37 @@ impl Plane {
             .collect();
         let slots = metrics.slots(&snapshot);
         let clusters = previous.map(Self::clusters).unwrap_or_default();
-        let mut tls = TlsCache::default();
+        let (mut tls, mut texts) = (TlsCache::default(), Texts::default());
         let mut apis = Vec::with_capacity(snapshot.apis.len());
         for (api, slot) in snapshot.apis.iter().zip(slots) {
             let before = clusters.get(&(api.name.as_str(), api.version)).copied();
+            let upstream = &api.upstream;
+            let cluster = Arc::new(Cluster::new(upstream, before));
             apis.push(ApiPlane {
-                cluster: Arc::new(Cluster::new(&api.upstream, before)),
-                connectors: connectors(api, &snapshot, &mut tls)?,
-                hosts: api.upstream.targets.iter().map(authority).collect(),
-                subscribers: FxHashMap::default(),
+                partner: api.visibility == Visibility::Partner,
+                keyed: !api.plans.is_empty(),
+                upgrade: api.upgrade,
+                preserve_host: upstream.preserve_host,
+                http: upstream.http,
                 slot,
+                subscribers: Subscribers::None,
+                waiting: cluster.shared_limiter(),
+                cluster,
+                body_bytes: api.body_bytes.unwrap_or(snapshot.limits.body_bytes),
+                name: texts.add(&api.name),
+                version: api.version,
+                targets: upstream
+                    .targets
+                    .iter()
+                    .map(|target| TargetTexts {
+                        path: texts.add(&target.path),
+                        host: texts.add(&authority(target)),
+                    })
+                    .collect(),
+                timeouts: upstream.timeouts,
+                connectors: connectors(api, &snapshot, &mut tls)?,
                 contract: OnceLock::new(),
+                soap: SoapOperations::build(&api.operations, api.pass_undeclared),
                 routes: api.operations.iter().map(|operation| template(api, operation)).collect(),
             });
         }
@@ -170,7 +285,7 @@ impl Plane {
             }
         }
         let router = Router::build(&snapshot.apis);
-        Ok(Self { snapshot, router, credentials, apis, limiters })
+        Ok(Self { snapshot, router, credentials, apis, texts, limiters })
     }
 
     /// The clusters, for whoever resolves names and asks after health.
@@ -252,11 +367,11 @@ fn connectors(
     api: &Api,
     snapshot: &Snapshot,
     tls: &mut TlsCache,
-) -> Result<Vec<Connector>, CompileError> {
+) -> Result<SmallVec<[Connector; 1]>, CompileError> {
     let upstream = &api.upstream;
     let h2 = upstream.http == HttpVersion::Http2;
     let limits = &snapshot.limits;
-    let mut connectors = Vec::with_capacity(upstream.targets.len());
+    let mut connectors = SmallVec::with_capacity(upstream.targets.len());
     for target in &upstream.targets {
         let tls = match target.tls {
             false => None,
@@ -329,5 +444,25 @@ pub(crate) fn hash_of(
             None => by_client(),
         },
         HashKey::Header(name) => field(name).unwrap_or_else(by_client),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_api_knows_each_of_its_subscribers_however_many_there_are() {
+        let mut subscribers = Subscribers::default();
+        let plan = |all: &Subscribers, who| all.get(who).map(|subscriber| subscriber.plan);
+        assert_eq!(plan(&subscribers, 7), None);
+        subscribers.insert(7, Subscriber { plan: 1, rate: None });
+        subscribers.insert(7, Subscriber { plan: 2, rate: None });
+        assert_eq!((plan(&subscribers, 7), plan(&subscribers, 0)), (Some(2), None));
+        for other in 8..20 {
+            subscribers.insert(other, Subscriber { plan: other, rate: None });
+        }
+        assert_eq!((plan(&subscribers, 7), plan(&subscribers, 19)), (Some(2), Some(19)));
+        assert_eq!(plan(&subscribers, 20), None);
     }
 }

@@ -22,10 +22,9 @@ impl Ctx<'_> {
             u64::try_from(to.saturating_duration_since(from).as_micros()).unwrap_or(u64::MAX)
         };
         let snapshot = &self.plane.snapshot;
-        let api = self.api.map(|index| (&snapshot.apis[index], &self.plane.apis[index]));
-        let operation = api.and_then(|(api, _)| {
-            self.operation.and_then(|operation| api.operations.get(operation))
-        });
+        let api = self.api.map(|index| &self.plane.apis[index]);
+        let operation =
+            self.operation.and_then(|index| snapshot.apis[self.api?].operations.get(index));
         worker.observer.record(&Fact {
             unix_ns: self.unix_ns,
             duration_us: micros(self.started, now),
@@ -36,13 +35,13 @@ impl Ctx<'_> {
             method: head.method().as_bytes(),
             host: head.get(Name::Host).unwrap_or(b""),
             path: self.path.as_bytes(),
-            api: api.map(|(api, plane)| FactApi {
-                name: &api.name,
+            api: api.map(|api| FactApi {
+                name: self.plane.texts.get(api.name),
                 version: api.version,
-                slot: plane.slot,
+                slot: api.slot,
             }),
             operation: operation.map(|operation| operation.name.as_str()),
-            route: api.and_then(|(_, plane)| plane.routes.get(self.operation?).map(String::as_str)),
+            route: api.and_then(|api| api.routes.get(self.operation?).map(String::as_str)),
             application: self
                 .application
                 .map(|application| snapshot.applications[application].name.as_str()),

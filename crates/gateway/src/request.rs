@@ -74,10 +74,22 @@ async fn carry<'h, D: Downstream>(
             return respond::contract(worker, down, head, ctx, &plane, api).await;
         }
     };
+    worker.fetch(&plane, target.api);
     let caller = identify(&plane, target.api, head, ctx)?;
     let permit = authorize(&plane, &target, caller, ctx)?;
     admit(worker, &permit, ctx)?;
-    let order = mediate::request(&plane, &permit, down.framing(), head)?;
+    let mut order = mediate::request(&plane, &permit, down.framing(), head)?;
+    if target.soap
+        && let Some(operations) = &plane.apis[target.api].soap
+    {
+        // Boxed: an exchange that is not SOAP should not carry the room for this.
+        return Box::pin(async {
+            let ahead = mediate::open(operations, &mut order, down, head, ctx).await?;
+            let mut down = mediate::Replayed::new(down, ahead);
+            forward(worker, &plane, &permit, &order, &mut down, head, ctx).await
+        })
+        .await;
+    }
     forward(worker, &plane, &permit, &order, down, head, ctx).await
 }
 

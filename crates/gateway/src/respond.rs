@@ -14,7 +14,7 @@ use pasarela_net::{
 use serde_json::json;
 
 use crate::{
-    ctx::Ctx,
+    ctx::{Ctx, Spoken},
     downstream::{Answer, Downstream, Length, Put},
     plane::Plane,
     worker::Worker,
@@ -84,7 +84,7 @@ pub(crate) async fn refuse<D: Downstream>(
         down.end_after();
     }
     // What is not there has no face either: the answer must not tell that there is one (T28).
-    let soap = spoken_soap(head, ctx.soap && refusal.code != Code::NoSuchApi);
+    let soap = ctx.spoken.or(spoken_soap(head, ctx.soap && refusal.code != Code::NoSuchApi));
     let (status, media, body) = match soap {
         None => (refusal.code.status(), "application/problem+json", problem(&refusal, ctx)),
         Some(soap) => (soap.status(&refusal), soap.media(), soap.fault(&refusal, ctx)),
@@ -206,41 +206,42 @@ fn problem(refusal: &Refusal, ctx: &Ctx<'_>) -> String {
     .to_string()
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Soap {
-    V11,
-    V12,
-}
-
 /// The SOAP version a request speaks; `None`: none.
-fn spoken_soap(head: &Head, on_soap_face: bool) -> Option<Soap> {
+fn spoken_soap(head: &Head, on_soap_face: bool) -> Option<Spoken> {
     let media = head.get(Name::ContentType).unwrap_or(b"");
     let is =
         |name: &[u8]| media.len() >= name.len() && media[..name.len()].eq_ignore_ascii_case(name);
     if is(b"application/soap+xml") {
-        return Some(Soap::V12);
+        return Some(Spoken::Soap12);
     }
-    (on_soap_face || (is(b"text/xml") && head.get(Name::SoapAction).is_some())).then_some(Soap::V11)
+    (on_soap_face || (is(b"text/xml") && head.get(Name::SoapAction).is_some()))
+        .then_some(Spoken::Soap11)
 }
 
-impl Soap {
+impl Spoken {
     /// SOAP 1.1 §6.2 knows 500 alone; SOAP 1.2 part 2 §7.5.2.2 blames the sender with 400.
     fn status(self, refusal: &Refusal) -> u16 {
         match (self, refusal.code.side()) {
-            (Self::V12, Side::Caller) => 400,
+            (Self::Soap12, Side::Caller) if refusal.code != Code::SoapVersion => 400,
             _ => 500,
         }
     }
 
     fn media(self) -> &'static str {
         match self {
-            Self::V11 => "text/xml; charset=utf-8",
-            Self::V12 => "application/soap+xml; charset=utf-8",
+            Self::Soap11 => "text/xml; charset=utf-8",
+            Self::Soap12 => "application/soap+xml; charset=utf-8",
         }
     }
 
     fn fault(self, refusal: &Refusal, ctx: &Ctx<'_>) -> String {
-        let ours = refusal.code.side() != Side::Caller;
+        let to_blame = match (refusal.code, refusal.code.side(), self) {
+            (Code::SoapVersion, ..) => "VersionMismatch",
+            (_, Side::Caller, Self::Soap11) => "Client",
+            (_, Side::Caller, Self::Soap12) => "Sender",
+            (_, _, Self::Soap11) => "Server",
+            (_, _, Self::Soap12) => "Receiver",
+        };
         let reason = escape(&format!("{}: {}", refusal.code.title(), refusal.detail));
         let mut out = String::with_capacity(768);
         out.push_str("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n");
@@ -251,20 +252,18 @@ impl Soap {
             escape(ctx.id.as_str())
         );
         let _ = match self {
-            Self::V11 => writeln!(
+            Self::Soap11 => writeln!(
                 out,
                 "<soap:Envelope xmlns:soap=\"http://schemas.xmlsoap.org/soap/envelope/\"><soap:Body><soap:Fault>\
-                 <faultcode>soap:{}</faultcode><faultstring>{reason}</faultstring><detail>{detail}</detail>\
-                 </soap:Fault></soap:Body></soap:Envelope>",
-                if ours { "Server" } else { "Client" }
+                 <faultcode>soap:{to_blame}</faultcode><faultstring>{reason}</faultstring><detail>{detail}</detail>\
+                 </soap:Fault></soap:Body></soap:Envelope>"
             ),
-            Self::V12 => writeln!(
+            Self::Soap12 => writeln!(
                 out,
                 "<soap:Envelope xmlns:soap=\"http://www.w3.org/2003/05/soap-envelope\"><soap:Body><soap:Fault>\
-                 <soap:Code><soap:Value>soap:{}</soap:Value></soap:Code>\
+                 <soap:Code><soap:Value>soap:{to_blame}</soap:Value></soap:Code>\
                  <soap:Reason><soap:Text xml:lang=\"en\">{reason}</soap:Text></soap:Reason>\
-                 <soap:Detail>{detail}</soap:Detail></soap:Fault></soap:Body></soap:Envelope>",
-                if ours { "Receiver" } else { "Sender" }
+                 <soap:Detail>{detail}</soap:Detail></soap:Fault></soap:Body></soap:Envelope>"
             ),
         };
         out

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pasarela_model::{Code, Visibility};
+use pasarela_model::Code;
 use pasarela_net::http1::{Head, Name, Version};
 
 use crate::{
@@ -131,14 +131,15 @@ fn without_parameters(path: &str) -> String {
 }
 
 fn may_see(plane: &Plane, api: usize, head: &Head) -> bool {
-    if plane.snapshot.apis[api].visibility != Visibility::Partner {
+    let api = &plane.apis[api];
+    if !api.partner {
         return true;
     }
     match credentials::present(&Fields(head)) {
         credentials::Presented::Key(key) => plane
             .credentials
             .find(key)
-            .is_some_and(|application| plane.apis[api].subscribers.contains_key(&application)),
+            .is_some_and(|application| api.subscribers.get(application).is_some()),
         _ => false,
     }
 }

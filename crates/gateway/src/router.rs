@@ -2,7 +2,7 @@
 //!
 //! [`Router::build`] compiles the APIs of a snapshot once; [`Router::find`] is asked for every
 //! request. It allocates nothing (except for the `Allow` list of a refusal) and costs a hash
-//! look-up for each path segment of a base path, however many APIs there are.
+//! look-up for each length of base path, in segments, that occurs, however many APIs there are.
 //!
 //! Who wins, in this order:
 //! 1. the more exact host: exact, then the longest matching wildcard, then APIs without a host;
@@ -17,15 +17,12 @@
 
 mod children;
 mod operations;
-mod soap;
 
 use pasarela_model::{Api, Face, HeaderMatch, HostPattern, Visibility};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
-use self::{
-    children::{Children, split_segment},
-    operations::{Operations, Outcome},
-};
+use self::operations::{Operations, Outcome};
 
 /// The header fields of a request, as the router needs them.
 pub trait Headers {
@@ -110,12 +107,13 @@ pub struct Router {
     wildcard_hosts: FxHashMap<Box<str>, Bases>,
 }
 
-/// What the router keeps of one API.
+/// What the router keeps of one API, in one cache line.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Entry {
     private: bool,
-    headers: Vec<HeaderMatch>,
-    base_length: usize,
+    headers: Box<[HeaderMatch]>,
+    base_length: u32,
     rest: bool,
     soap: bool,
     contract: Option<ContractKind>,
@@ -129,17 +127,15 @@ enum ContractKind {
     Wsdl,
 }
 
-/// A tree of base paths, a node a segment. Node 0 is the root.
-#[derive(Debug)]
-struct Bases {
-    nodes: Vec<BaseNode>,
-}
-
+/// Base paths, whole. A tree with a node a segment would be two or three cold memory accesses a
+/// segment where there are ten thousand; this is one for each number of segments that occurs.
 #[derive(Debug, Default)]
-struct BaseNode {
-    children: Children,
-    /// APIs whose base path ends here, best first.
-    apis: Vec<usize>,
+struct Bases {
+    /// The numbers of segments that there are, the largest first.
+    depths: SmallVec<[usize; 6]>,
+    /// APIs by base path (`/tracking/v1`, or nothing), best first. What is usual stands in place,
+    /// so that finding it touches nothing else.
+    apis: FxHashMap<SmallVec<[u8; 32]>, SmallVec<[usize; 2]>>,
 }
 
 impl Router {
@@ -162,9 +158,9 @@ impl Router {
         let entries = &router.entries;
         let hosts = router.exact_hosts.values_mut().chain(router.wildcard_hosts.values_mut());
         for bases in hosts.chain([&mut router.any_host]) {
-            for node in &mut bases.nodes {
+            for apis in bases.apis.values_mut() {
                 // Stable: file order decides among equals.
-                node.apis.sort_by_key(|&api| {
+                apis.sort_by_key(|&api| {
                     std::cmp::Reverse(entries.get(api).map_or(0, |entry| entry.headers.len()))
                 });
             }
@@ -201,32 +197,24 @@ impl Router {
         self.best(&self.any_host, query)
     }
 
-    /// Walks down the path; of the eligible APIs on the way the last one has the longest base.
+    /// Of the eligible APIs whose base the path lies below, the one with the longest.
     fn best(&self, bases: &Bases, query: &Query<'_>) -> Option<(usize, &Entry)> {
-        let mut best = None;
-        let mut node = bases.nodes.first()?;
-        let mut rest = query.path.strip_prefix('/')?;
-        loop {
-            for &api in &node.apis {
-                if let Some(entry) = self.entries.get(api)
-                    && entry.is_meant_by(query)
-                {
-                    best = Some((api, entry));
-                    break;
-                }
-            }
-            // `/a` and `/a/` are both at the node of `a`: an empty rest has no child.
-            if rest.is_empty() || node.children.is_empty() {
-                return best;
-            }
-            let (segment, tail) = split_segment(rest);
+        let path = query.path.as_bytes();
+        // `/a` and `/a/` both lie below `/a`, and no base path ends with a slash.
+        let below = path.strip_prefix(b"/")?;
+        let deepest = bases.depths.first().copied().unwrap_or(0);
+        let mut ends: SmallVec<[usize; 8]> = SmallVec::from_slice(&[0]);
+        let slashes = memchr::memchr_iter(b'/', below).map(|at| at + 1).chain([path.len()]);
+        ends.extend(slashes.take(deepest));
+        bases.depths.iter().find_map(|&depth| {
+            let base = path.get(..*ends.get(depth)?)?;
             #[cfg(test)]
             tests::count_look_up();
-            let Some(child) = node.children.get(segment).and_then(|id| bases.nodes.get(id)) else {
-                return best;
-            };
-            (node, rest) = (child, tail.unwrap_or_default());
-        }
+            bases.apis.get(base)?.iter().find_map(|&api| {
+                let entry = self.entries.get(api)?;
+                entry.is_meant_by(query).then_some((api, entry))
+            })
+        })
     }
 }
 
@@ -238,8 +226,8 @@ impl Entry {
             .map(|contract| if contract.wsdl { ContractKind::Wsdl } else { ContractKind::OpenApi });
         Self {
             private: api.visibility == Visibility::Private,
-            headers: api.headers.clone(),
-            base_length: api.base_path.len(),
+            headers: api.headers.as_slice().into(),
+            base_length: u32::try_from(api.base_path.len()).unwrap_or(u32::MAX),
             rest: api.faces.contains(&Face::Rest),
             soap: api.faces.contains(&Face::Soap),
             contract,
@@ -257,8 +245,13 @@ impl Entry {
             })
     }
 
+    /// Length of the base path.
+    fn base(&self) -> usize {
+        self.base_length as usize
+    }
+
     fn find(&self, api: usize, query: &Query<'_>) -> Found {
-        let rest = query.path.get(self.base_length..).unwrap_or_default();
+        let rest = query.path.get(self.base()..).unwrap_or_default();
         if self.soap && (rest == "/soap" || (!self.rest && matches!(rest, "" | "/"))) {
             return self.find_soap(api, query);
         }
@@ -271,8 +264,7 @@ impl Entry {
         {
             return Found::Contract { api };
         }
-        let carried =
-            |operation| Found::Api { api, operation, rest: self.base_length, soap: false };
+        let carried = |operation| Found::Api { api, operation, rest: self.base(), soap: false };
         match self.operations.find(rest, query.method) {
             Outcome::Undeclared => carried(None),
             Outcome::Operation(operation) => carried(Some(operation)),
@@ -285,14 +277,9 @@ impl Entry {
     fn find_soap(&self, api: usize, query: &Query<'_>) -> Found {
         let has_wsdl = self.contract == Some(ContractKind::Wsdl);
         match query.method {
-            "POST" => {
-                let operation = soap::action(query.headers)
-                    .and_then(|action| self.operations.by_action(action));
-                Found::Api { api, operation, rest: self.base_length, soap: true }
-            }
-            "GET" | "HEAD" if has_wsdl && soap::asks_for_wsdl(query.query) => {
-                Found::Contract { api }
-            }
+            // Which operation, the body will tell.
+            "POST" => Found::Api { api, operation: None, rest: self.base(), soap: true },
+            "GET" | "HEAD" if has_wsdl && asks_for_wsdl(query.query) => Found::Contract { api },
             _ => {
                 let allow = if has_wsdl { "GET, HEAD, POST" } else { "POST" };
                 Found::MethodNotAllowed { api, allow: allow.to_owned() }
@@ -301,26 +288,28 @@ impl Entry {
     }
 }
 
-impl Default for Bases {
-    fn default() -> Self {
-        Self { nodes: vec![BaseNode::default()] }
-    }
+/// `?wsdl` and what .NET asks for, `?singleWsdl`; names in any case, among other parameters.
+fn asks_for_wsdl(query: Option<&[u8]>) -> bool {
+    let mut parameters = query.unwrap_or_default().split(|&b| b == b'&');
+    parameters.any(|parameter| {
+        let name = parameter.split(|&b| b == b'=').next().unwrap_or_default();
+        name.eq_ignore_ascii_case(b"wsdl") || name.eq_ignore_ascii_case(b"singlewsdl")
+    })
 }
 
 impl Bases {
     fn insert(&mut self, base_path: &str, api: usize) {
-        let mut at = 0;
+        let (mut base, mut depth) = (SmallVec::new(), 0);
         for segment in base_path.split('/').filter(|segment| !segment.is_empty()) {
-            let next = self.nodes.len();
-            let Some(node) = self.nodes.get_mut(at) else { return };
-            at = node.children.get_or_insert(segment, next);
-            if at == next {
-                self.nodes.push(BaseNode::default());
-            }
+            base.push(b'/');
+            base.extend_from_slice(segment.as_bytes());
+            depth += 1;
         }
-        if let Some(node) = self.nodes.get_mut(at) {
-            node.apis.push(api);
+        if !self.depths.contains(&depth) {
+            self.depths.push(depth);
+            self.depths.sort_unstable_by(|one, other| other.cmp(one));
         }
+        self.apis.entry(base).or_default().push(api);
     }
 }
 

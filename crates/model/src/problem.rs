@@ -81,6 +81,10 @@ codes! {
     Overloaded = "GW0026", 503, Ours, "overloaded", "The gateway is protecting itself from overload";
     Draining = "GW0027", 503, Ours, "draining", "The gateway is shutting down";
     Internal = "GW0028", 500, Ours, "internal", "The gateway failed";
+    MediaUnsupported = "GW0030", 415, Caller, "media_unsupported", "The body is in a form that cannot be read here";
+    SoapInvalid = "GW0031", 400, Caller, "soap_invalid", "The message is not SOAP";
+    SoapAction = "GW0032", 400, Caller, "soap_action", "The action and the body do not agree";
+    SoapVersion = "GW0033", 400, Caller, "soap_version", "The envelope is of an unknown version of SOAP";
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use pasarela_model::{IpNet, Limits};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::TcpStream;
 
 /// Connections that may wait in the kernel for `accept`; the kernel cuts it to `somaxconn`.
@@ -519,6 +519,24 @@ impl Acceptor {
                 },
             }
         }
+    }
+
+    /// Lets nobody new knock, while whoever is at the door still comes in: to be called some time
+    /// before the socket is closed for another one that will listen here. Closing a socket resets
+    /// the connections in its queue, and one that comes while the queue is being emptied would be
+    /// among them. Whoever knocks now is not heard, and knocks again a second later (RFC 6298 §2).
+    ///
+    /// # Errors
+    /// When the kernel takes no filter.
+    pub fn turn_away(&self) -> io::Result<()> {
+        SockRef::from(&self.listener).attach_filter(&[
+            // The flags of the TCP header; of those SYN and ACK. Nothing but SYN: drop it.
+            SockFilter::new(0x30, 0, 0, 13),
+            SockFilter::new(0x54, 0, 0, 0x12),
+            SockFilter::new(0x15, 0, 1, 0x02),
+            SockFilter::new(0x06, 0, 0, 0),
+            SockFilter::new(0x06, 0, 0, u32::MAX),
+        ])
     }
 
     /// The socket's own address.

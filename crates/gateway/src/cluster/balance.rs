@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use pasarela_model::UpstreamTarget;
+use smallvec::SmallVec;
 
-use super::health::Endpoint;
+use super::health::{Endpoint, State};
 
 /// A target's weight is split among its addresses in this many parts of 1.
 const SHARE_UNIT: u64 = 1 << 16;
@@ -50,24 +51,27 @@ impl Round {
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) endpoint: Arc<Endpoint>,
+    /// The endpoint's, so that neither is waited for to find the other.
+    state: Arc<State>,
     /// Sum of the shares of the slots before this one.
     before: u64,
     /// Where it stands for a consistent hash: the same on every node and after a restart.
     seed: u64,
 }
 
-/// One list of endpoints, never changed.
+/// One list of endpoints, never changed. What each request reads comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct View {
-    pub(super) generation: u64,
-    /// Every endpoint.
-    pub(super) all: Arc<[Arc<Endpoint>]>,
-    /// Those with a share.
-    pub(super) slots: Box<[Slot]>,
-    /// Sum of the shares.
-    total: u64,
     /// All shares are the same.
     equal: bool,
+    /// Those with a share.
+    pub(super) slots: SmallVec<[Slot; 1]>,
+    /// Every endpoint.
+    pub(super) all: Arc<[Arc<Endpoint>]>,
+    /// Sum of the shares.
+    total: u64,
+    pub(super) generation: u64,
 }
 
 impl View {
@@ -81,14 +85,15 @@ impl View {
         targets: &[UpstreamTarget],
     ) -> Self {
         let mut total = 0;
-        let slots: Box<[Slot]> = all
+        let slots: SmallVec<[Slot; 1]> = all
             .iter()
             .filter(|endpoint| endpoint.share > 0)
             .map(|endpoint| {
                 let before = total;
                 total += endpoint.share;
                 let seed = seed(endpoint.address, targets.get(endpoint.target));
-                Slot { endpoint: Arc::clone(endpoint), before, seed }
+                let state = Arc::clone(&endpoint.state);
+                Slot { endpoint: Arc::clone(endpoint), state, before, seed }
             })
             .collect();
         let equal = slots.windows(2).all(|w| w[0].endpoint.share == w[1].endpoint.share);
@@ -195,9 +200,11 @@ impl View {
 }
 
 /// A worker's place in a cluster: the list it saw last, and whose turn it is there.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Cursor {
-    pub(super) view: Arc<View>,
+    /// The list's; 0 before there is one.
+    pub(super) generation: u64,
+    pub(super) view: Option<Arc<View>>,
     pub(super) turn: Turn,
 }
 
@@ -210,16 +217,20 @@ pub(super) struct Turn {
     wealth: Vec<i64>,
 }
 
-impl Default for Cursor {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Cursor {
     /// A cursor that saw nothing yet.
     pub fn new() -> Self {
-        Self { view: Arc::new(View::empty()), turn: Turn::default() }
+        Self::default()
+    }
+
+    /// Reads a word of the server whose turn it is, and does nothing with it.
+    #[inline]
+    pub(crate) fn fetch(&self) {
+        let next = self.view.as_ref().and_then(|view| view.slots.get(self.turn.next));
+        if let Some(slot) = next {
+            std::hint::black_box(slot.endpoint.target);
+            std::hint::black_box(slot.state.in_flight());
+        }
     }
 
     /// Takes up a new list, at a place drawn at random: workers that all began at the first slot
@@ -235,7 +246,8 @@ impl Cursor {
                 view.round_robin(&mut self.turn, |_| true);
             }
         }
-        self.view = view;
+        self.generation = view.generation;
+        self.view = Some(view);
     }
 }
 

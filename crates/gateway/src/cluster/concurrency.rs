@@ -85,8 +85,9 @@ pub enum Left {
     Otherwise,
 }
 
-/// The limit of one upstream. Shared by all workers.
+/// The limit of one upstream. Shared by all workers. What each request reads comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Limiter {
     mode: Concurrency,
     in_flight: AtomicU32,
@@ -94,14 +95,14 @@ pub struct Limiter {
     limit: AtomicU32,
     /// Most in flight in this window.
     peak: AtomicU32,
-    /// Refused in this window.
-    refused: AtomicU32,
-    /// Given up in this window after longer than usual.
-    given_up: AtomicU32,
     /// Answers of this window: see [`ONE`].
     answers: AtomicU64,
     /// When this window may end, nanoseconds.
     due_ns: AtomicU64,
+    /// Refused in this window.
+    refused: AtomicU32,
+    /// Given up in this window after longer than usual.
+    given_up: AtomicU32,
     /// Latency from which on a request that was given up counts, nanoseconds.
     slow_ns: AtomicU64,
     /// Only ever tried, never waited for.
@@ -170,8 +171,11 @@ impl Limiter {
             }
             Left::GivenUp(_) | Left::Otherwise => return,
         };
-        self.answers.fetch_add(ONE | log2(latency), Relaxed);
-        if now_ns >= self.due_ns.load(Relaxed) {
+        let answers = self.answers.fetch_add(ONE | log2(latency), Relaxed) / ONE + 1;
+        // Where few come every window is overdue; what else it takes to end one is not touched
+        // before there are enough. Only the very first has no end yet.
+        let due_ns = self.due_ns.load(Relaxed);
+        if now_ns >= due_ns && (answers >= FEW || due_ns == 0) {
             self.end_window(now_ns);
         }
     }

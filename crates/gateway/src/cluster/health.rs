@@ -69,9 +69,12 @@ pub enum Status {
     Down,
 }
 
-/// One address of one target, for one generation of addresses and configuration.
+/// One address of one target, for one generation of addresses and configuration. What each
+/// request reads comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Endpoint {
+    pub(super) state: Arc<State>,
     /// Where it is.
     pub address: SocketAddr,
     /// Index of its target.
@@ -81,14 +84,15 @@ pub struct Endpoint {
     pub(super) passive: PassiveHealth,
     /// Good answers in a row that bring it up, bad ones that take it down.
     pub(super) thresholds: Option<(u32, u32)>,
-    pub(super) state: Arc<State>,
     pub(super) pool: Arc<Pool>,
 }
 
 /// What outlives a generation: shared by the endpoints of one address in all of them.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct State {
     in_flight: AtomicU32,
+    down: AtomicBool,
     /// Failures in a row.
     failures: AtomicU32,
     /// 0: in. Else when the ejection ends, in milliseconds, shifted by one; the low bit is set
@@ -99,7 +103,6 @@ pub(super) struct State {
     /// When it came back last.
     returned_ms: AtomicU64,
     ejections: AtomicU64,
-    down: AtomicBool,
     good: AtomicU32,
     bad: AtomicU32,
 }
@@ -108,7 +111,7 @@ impl Endpoint {
     /// Requests that hold an [`InFlight`] of it.
     #[inline]
     pub fn in_flight(&self) -> u32 {
-        self.state.in_flight.load(Ordering::Relaxed)
+        self.state.in_flight()
     }
 
     /// How often it was ejected (a probe that fails counts again).
@@ -265,6 +268,11 @@ impl Endpoint {
 }
 
 impl State {
+    #[inline]
+    pub(super) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
     /// Fits what was learned under another configuration to this one.
     pub(super) fn adapt(&self, passive: &PassiveHealth, active: bool) {
         if passive.failures == 0 {

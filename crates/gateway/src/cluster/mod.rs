@@ -21,6 +21,7 @@ pub mod concurrency;
 pub mod health;
 pub mod retry;
 
+use std::hint::black_box;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -52,21 +53,22 @@ pub enum Pick {
     Unresolved,
 }
 
-/// The servers behind one API.
+/// The servers behind one API. What each request reads comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Cluster {
-    targets: Vec<UpstreamTarget>,
+    limiter: Arc<Limiter>,
+    budget: Budget,
+    /// Generation of `view`.
+    generation: AtomicU64,
     balance: Balance,
+    targets: Vec<UpstreamTarget>,
     passive: PassiveHealth,
     active: Option<ActiveHealth>,
-    budget: Budget,
-    limiter: Arc<Limiter>,
     pool: Arc<Pool>,
     /// Addresses by target; the lock also keeps writers of `view` apart.
     addresses: Mutex<Vec<Vec<SocketAddr>>>,
     view: RwLock<Arc<View>>,
-    /// Generation of `view`.
-    generation: AtomicU64,
 }
 
 impl Cluster {
@@ -123,6 +125,14 @@ impl Cluster {
         cluster
     }
 
+    /// Reads a word of what each request reads, and does nothing with it.
+    #[inline]
+    pub(crate) fn fetch(&self) {
+        black_box(self.generation());
+        black_box(matches!(self.balance, Balance::RoundRobin));
+        self.budget.fetch();
+    }
+
     /// The targets, as configured; an endpoint's `target` is an index into this list.
     pub fn targets(&self) -> &[UpstreamTarget] {
         &self.targets
@@ -141,6 +151,11 @@ impl Cluster {
     /// How many requests may wait for answers, shared by all workers.
     pub fn limiter(&self) -> &Limiter {
         &self.limiter
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn shared_limiter(&self) -> Arc<Limiter> {
+        Arc::clone(&self.limiter)
     }
 
     /// Whether [`Self::pick`] wants a hash of something of the request ([`hash_key`]).
@@ -204,10 +219,10 @@ impl Cluster {
         hash: Option<u64>,
         tried: &[SocketAddr],
     ) -> Pick {
-        if cursor.view.generation != self.generation() {
+        if cursor.generation != self.generation() {
             cursor.renew(self.view(), draw);
         }
-        let Cursor { view, turn } = cursor;
+        let Cursor { view: Some(view), turn, .. } = cursor else { return Pick::Unresolved };
         if view.all.is_empty() {
             return Pick::Unresolved;
         }

@@ -127,7 +127,7 @@ async fn exchange<'h, D: Downstream>(
     ctx: &mut Ctx<'h>,
 ) -> Result<Ended, Stop> {
     let HeadSpace { parser, head: answer_head } = space;
-    let timeouts = call.api.upstream.timeouts;
+    let timeouts = call.plane.timeouts;
     let limits = HeadLimits {
         line: call.limits.upstream_header_bytes as usize,
         bytes: call.limits.upstream_header_bytes as usize,

@@ -85,7 +85,7 @@ async fn ready<D: Downstream>(
         if call.worker.is_out_of_time() {
             return Poll::Ready(Err(Stop::Caller(out_of_time())));
         }
-        if wait.poll(cx, call.api.upstream.timeouts.first_byte).is_ready() {
+        if wait.poll(cx, call.plane.timeouts.first_byte).is_ready() {
             let detail = "the service takes no more requests at a time";
             let refusal = Refusal::new(Code::UpstreamTimeout, detail);
             return Poll::Ready(Err(never(Failure::Timeout, refusal)));
@@ -134,7 +134,7 @@ async fn exchange<'h, D: Downstream>(
     down: &mut D,
     ctx: &mut Ctx<'h>,
 ) -> Result<(), Stop> {
-    let timeouts = call.api.upstream.timeouts;
+    let timeouts = call.plane.timeouts;
     let (mut response, stream) =
         client.send_request(request, empty).map_err(|error| lost(&error, Sent::Never, 0))?;
     let total = timeouts.total.map(|total| {

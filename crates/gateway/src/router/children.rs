@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 /// Most nodes have one or two children, for which comparing is quicker than hashing; the root of
-/// all base paths may have ten thousand.
+/// an API's operations may have hundreds.
 #[derive(Debug)]
 pub(super) enum Children {
     Few(Vec<(Box<str>, usize)>),
@@ -44,10 +44,6 @@ impl Children {
             }
         }
         id
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        matches!(self, Self::Few(few) if few.is_empty())
     }
 }
 

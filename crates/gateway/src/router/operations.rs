@@ -1,4 +1,4 @@
-//! The operations of one API: by path template and method, and by SOAP action.
+//! The operations of one API, by path template and method.
 //!
 //! Templates are a tree with a node a segment. A literal beats a parameter and, among parameters,
 //! the one with more literal text around it wins (OpenAPI 3.1 §4.8.8.2: concrete paths before
@@ -12,7 +12,6 @@
 use std::collections::BTreeSet;
 
 use pasarela_model::{Operation, PathSegment};
-use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::children::{Children, split_segment};
@@ -22,8 +21,6 @@ use super::children::{Children, split_segment};
 pub(super) struct Operations {
     /// Node 0 is the root; empty where nothing is declared.
     nodes: Vec<Node>,
-    /// SOAP operations; `None` marks an action that several share.
-    by_action: FxHashMap<Box<str>, Option<usize>>,
 }
 
 /// What the operations say about a path and a method.
@@ -60,9 +57,7 @@ impl Operations {
             operations.nodes.push(Node::default());
         }
         for (index, operation) in declared.iter().enumerate() {
-            if is_soap(operation) {
-                operations.insert_action(operation, index);
-            } else {
+            if !is_soap(operation) {
                 operations.insert(operation, index);
             }
         }
@@ -72,13 +67,6 @@ impl Operations {
             });
         }
         operations
-    }
-
-    fn insert_action(&mut self, operation: &Operation, index: usize) {
-        if let Some(action) = operation.soap_action.as_deref().filter(|action| !action.is_empty()) {
-            let shared = self.by_action.contains_key(action);
-            self.by_action.insert(action.into(), if shared { None } else { Some(index) });
-        }
     }
 
     fn insert(&mut self, operation: &Operation, index: usize) {
@@ -96,11 +84,6 @@ impl Operations {
         if !node.methods.iter().any(|(method, _)| **method == operation.method) {
             node.methods.push((operation.method.as_str().into(), index));
         }
-    }
-
-    /// The operation that alone claims a SOAP action.
-    pub(super) fn by_action(&self, action: &str) -> Option<usize> {
-        self.by_action.get(action).copied().flatten()
     }
 
     /// The operation for a path below the base (empty, or beginning with `/`).
@@ -131,7 +114,7 @@ impl Operations {
     }
 }
 
-/// SOAP operations are dispatched by action or body, never by path.
+/// SOAP operations are told by the body ([`crate::mediate`]), never by path.
 fn is_soap(operation: &Operation) -> bool {
     operation.soap_action.is_some() || operation.soap_body.is_some()
 }

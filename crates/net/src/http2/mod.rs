@@ -8,7 +8,7 @@
 //! - frames (`frame.rs`), header blocks (`hpack/`), streams (`streams.rs`)
 //! - [`Connection`]: what is received (`connection.rs`, `receive.rs`), what a block says (`request.rs`), what is sent (`send.rs`),
 //!   what is counted (`floods.rs`)
-//! - [`Source`] and [`Sink`]: a stream's two directions (`body.rs`)
+//! - [`Http2Source`] and [`Http2Sink`]: a stream's two directions (`body.rs`)
 //! - [`Ready`]: which of a connection's streams have something to do (`ready.rs`)
 
 mod body;

@@ -25,6 +25,7 @@ mod paths;
 mod ports;
 mod reload;
 mod slow;
+mod soap;
 mod tls;
 mod tunnels;
 mod upstream_faults;

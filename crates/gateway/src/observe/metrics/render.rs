@@ -160,7 +160,9 @@ impl ApiTotals {
                 *total += counter.get();
             }
         }
-        each(&mut self.ends, &counters.ends);
+        let (classes, problems) = self.ends.split_at_mut(CLASSES.len());
+        each(classes, &counters.classes);
+        each(problems, &counters.problems);
         each(&mut self.buckets, &counters.buckets);
         each(&mut self.failures, &counters.failures);
         self.duration_us += counters.duration_us.get();

@@ -1,0 +1,192 @@
+//! SOAP through the gateway: what a message is for is read off the message.
+
+use pasarela_testkit::{Gateway, H2Client, Response, Upstream, seconds};
+
+use crate::gateway;
+
+const V11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
+const V12: &str = "http://www.w3.org/2003/05/soap-envelope";
+const WSA: &str = "http://www.w3.org/2005/08/addressing";
+
+const WSDL: &str = r#"<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:t="urn:t" targetNamespace="urn:t" name="Parcels"
+  xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/" xmlns:xs="http://www.w3.org/2001/XMLSchema">
+  <types><xs:schema targetNamespace="urn:t"><xs:element name="Track" type="xs:string"/><xs:element name="Cancel" type="xs:string"/></xs:schema></types>
+  <message name="Track"><part name="body" element="t:Track"/></message>
+  <message name="Cancel"><part name="body" element="t:Cancel"/></message>
+  <portType name="Parcels">
+    <operation name="Track"><input message="t:Track"/><output message="t:Track"/></operation>
+    <operation name="Cancel"><input message="t:Cancel"/><output message="t:Cancel"/></operation>
+  </portType>
+  <binding name="Parcels" type="t:Parcels">
+    <soap:binding transport="http://schemas.xmlsoap.org/soap/http"/>
+    <operation name="Track"><soap:operation soapAction="urn:track"/><input><soap:body use="literal"/></input><output><soap:body use="literal"/></output></operation>
+    <operation name="Cancel"><soap:operation soapAction="urn:cancel"/><input><soap:body use="literal"/></input><output><soap:body use="literal"/></output></operation>
+  </binding>
+  <service name="Parcels"><port name="Parcels" binding="t:Parcels"><soap:address location="http://localhost/"/></port></service>
+</definitions>"#;
+
+fn parcels(upstream: &Upstream) -> Gateway {
+    gateway()
+        .file("parcels.wsdl", WSDL)
+        .api_with("t", &[&upstream.url()], "contract: parcels.wsdl\nfaces: [soap]")
+        .start()
+}
+
+fn envelope(version: &str, header: &str, body: &str) -> String {
+    format!(
+        "<s:Envelope xmlns:s=\"{version}\"><s:Header>{header}</s:Header><s:Body>{body}</s:Body></s:Envelope>"
+    )
+}
+
+fn post(gateway: &Gateway, fields: &str, body: &str) -> Response {
+    gateway.connect().ask(format!(
+        "POST /t/soap HTTP/1.1\r\nHost: test\r\n{fields}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ))
+}
+
+const TEXT: &str = "Content-Type: text/xml; charset=utf-8";
+const TRACK: &str = "<t:Track xmlns:t=\"urn:t\">42</t:Track>";
+
+#[test]
+fn a_call_is_named_by_its_body_and_goes_on_as_it_came() {
+    let upstream = Upstream::ok("<done/>");
+    let gateway = parcels(&upstream);
+    let body = envelope(V11, "", &format!("{TRACK}<!-- {} -->", "x".repeat(200_000)));
+    for fields in [TEXT.to_owned(), format!("{TEXT}\r\nSOAPAction: \"urn:track\"")] {
+        assert_eq!(post(&gateway, &fields, &body).status, 200);
+    }
+    let mut client = gateway.connect();
+    client.send(format!(
+        "POST /t/soap HTTP/1.1\r\nHost: test\r\n{TEXT}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ));
+    for piece in body.as_bytes().chunks(7_000) {
+        client.send(format!("{:x}\r\n", piece.len())).send(piece).send("\r\n");
+    }
+    assert_eq!(client.send("0\r\n\r\n").response().status, 200);
+    for request in upstream.requests() {
+        assert_eq!(request.length, body.len() as u64, "{}", request.text());
+    }
+    let lines = gateway.access_lines(3);
+    assert!(lines.iter().all(|line| line["operation"] == "Track"), "{lines:?}");
+}
+
+#[test]
+fn t49_what_contradicts_the_body_is_refused_before_the_service_sees_it() {
+    let upstream = Upstream::ok("<done/>");
+    let gateway = parcels(&upstream);
+    let wsa = |action: &str| format!("<a:Action xmlns:a=\"{WSA}\">{action}</a:Action>");
+    let soap12 = |action: &str| format!("Content-Type: application/soap+xml; action=\"{action}\"");
+    let cases = [
+        (format!("{TEXT}\r\nSOAPAction: \"urn:cancel\""), envelope(V11, "", TRACK)),
+        (format!("{TEXT}\r\nSOAPAction: urn:cancel"), envelope(V11, "", TRACK)),
+        (format!("{TEXT}\r\nSOAPAction: \"urn:nothing\""), envelope(V11, "", TRACK)),
+        (TEXT.to_owned(), envelope(V11, &wsa("urn:cancel"), TRACK)),
+        (format!("{TEXT}\r\nSOAPAction: \"urn:track\""), envelope(V11, &wsa("urn:cancel"), TRACK)),
+        (soap12("urn:cancel"), envelope(V12, "", TRACK)),
+        (
+            format!("{}\r\nSOAPAction: \"urn:cancel\"", soap12("urn:track")),
+            envelope(V12, "", TRACK),
+        ),
+        (
+            format!("{TEXT}\r\nSOAPAction: \"urn:track\"\r\nSOAPAction: \"urn:cancel\""),
+            envelope(V11, "", TRACK),
+        ),
+    ];
+    for (fields, body) in cases {
+        let answer = post(&gateway, &fields, &body);
+        assert!(answer.text().contains("GW0032"), "{fields}: {}", answer.brief());
+        assert!(answer.text().contains("Fault"), "{}", answer.brief());
+    }
+    let unknown = post(&gateway, TEXT, &envelope(V11, "", "<Track/>"));
+    assert!(unknown.text().contains("GW0002"), "{}", unknown.brief());
+    assert_eq!(upstream.requests().len(), 0);
+}
+
+#[test]
+fn what_is_not_soap_is_answered_in_the_version_it_speaks() {
+    let upstream = Upstream::ok("<done/>");
+    let gateway = parcels(&upstream);
+    let refused = |fields: &str, body: &str, code: &str, holds: &str| {
+        let answer = post(&gateway, fields, body);
+        let text = answer.text();
+        assert!(text.contains(code) && text.contains(holds), "{body}: {}", answer.brief());
+        answer.status
+    };
+    let doctype = format!("<!DOCTYPE x [<!ENTITY a \"b\">]>{}", envelope(V11, "", TRACK));
+    assert_eq!(refused(TEXT, &doctype, "GW0031", "soap:Client"), 500);
+    refused(TEXT, "{\"json\": true}", "GW0031", V11);
+    refused(TEXT, "", "GW0031", V11);
+    refused(TEXT, &envelope(V11, "", "")[..60], "GW0031", V11);
+    // The envelope's own version counts, whatever the media type says.
+    assert_eq!(refused(TEXT, &envelope(V12, "", "<No/>"), "GW0002", V12), 400);
+    let version = envelope("http://www.w3.org/2099/soap", "", TRACK);
+    assert_eq!(refused(TEXT, &version, "GW0033", "VersionMismatch"), 500);
+    let gzip = format!("{TEXT}\r\nContent-Encoding: gzip");
+    refused(&gzip, &envelope(V11, "", TRACK), "GW0030", V11);
+    refused("Content-Type: text/xml; charset=utf-7", &envelope(V11, "", TRACK), "GW0030", V11);
+    assert_eq!(upstream.requests().len(), 0);
+}
+
+#[test]
+fn a_message_with_attachments_is_read_in_its_first_part() {
+    let upstream = Upstream::ok("<done/>");
+    let gateway = parcels(&upstream);
+    let body = format!(
+        "--b\r\nContent-Type: application/xop+xml; charset=UTF-8; type=\"text/xml\"\r\nContent-ID: <root>\r\n\r\n{}\r\n\
+         --b\r\nContent-Type: image/png\r\nContent-ID: <1>\r\n\r\n\u{0}\r\n--b--\r\n",
+        envelope(V11, "", TRACK)
+    );
+    let media = |start: &str| {
+        format!(
+            "Content-Type: multipart/related; boundary=\"b\"; type=\"application/xop+xml\"; start=\"{start}\""
+        )
+    };
+    assert_eq!(post(&gateway, &media("<root>"), &body).status, 200);
+    assert_eq!(upstream.requests()[0].length, body.len() as u64);
+    assert_eq!(gateway.access_lines(1)[0]["operation"], "Track");
+    let other = post(&gateway, &media("<1>"), &body);
+    assert!(other.text().contains("GW0030"), "{}", other.brief());
+}
+
+#[test]
+fn t04_a_caller_that_waits_is_told_to_go_on_before_its_message_is_read() {
+    let upstream = Upstream::ok("<done/>");
+    let gateway = parcels(&upstream);
+    let body = envelope(V11, "", TRACK);
+    let mut client = gateway.connect();
+    client.send(format!(
+        "POST /t/soap HTTP/1.1\r\nHost: test\r\n{TEXT}\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    ));
+    assert_eq!(client.one_head().status, 100);
+    assert_eq!(client.send(&body).response().status, 200);
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[test]
+fn a_call_over_http2_is_told_by_its_body_too() {
+    let upstream = Upstream::ok("<done/>");
+    let gateway = parcels(&upstream);
+    let body = envelope(V11, &format!("<!-- {} -->", "x".repeat(80_000)), TRACK);
+    let mut h2 = gateway.connect_h2();
+    let stream = h2.next_stream();
+    let block = H2Client::block(&[
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "test"),
+        (":path", "/t/soap"),
+        ("content-type", "text/xml"),
+    ]);
+    h2.headers(stream, &block, false).expect("a request");
+    // What fits the stream's first window in one go; the rest as the gateway reads.
+    for (index, piece) in body.as_bytes().chunks(16_000).enumerate() {
+        h2.pump(seconds(1), |_| index < 4);
+        h2.data(stream, piece, false).expect("a piece");
+    }
+    h2.data(stream, b"", true).expect("the end");
+    let answer = h2.outcome(stream, seconds(10));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(upstream.requests()[0].length, body.len() as u64);
+    assert_eq!(gateway.access_lines(1)[0]["operation"], "Track");
+}
