@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use pasarela::{
-    commands::{check, explain, health},
+    commands::{check, convert, explain, health, transcode, validate},
     demo, serve,
 };
 
@@ -25,8 +25,11 @@ enum Command {
     Serve(serve::Args),
     Demo(demo::Args),
     Check(check::Args),
+    Convert(convert::Args),
     Explain(explain::Args),
     Health(health::Args),
+    Transcode(transcode::Args),
+    Validate(validate::Args),
 }
 
 fn main() -> ExitCode {
@@ -34,7 +37,10 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Health(args) => health::run(&args),
+        Command::Transcode(args) => transcode::run(&args),
+        Command::Validate(args) => validate::run(&args),
     }
 }

@@ -1,5 +1,8 @@
 //! The commands of the binary, one file each.
 
 pub mod check;
+pub mod convert;
 pub mod explain;
 pub mod health;
+pub mod transcode;
+pub mod validate;

@@ -6,7 +6,10 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -75,7 +78,7 @@ pub(crate) fn free_port() -> u16 {
 
 /// Lines that a program has printed, as they come.
 #[derive(Clone, Default)]
-pub(crate) struct Lines(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Lines(Arc<Mutex<Vec<String>>>, Arc<AtomicBool>);
 
 impl Lines {
     fn follow(source: impl Read + Send + 'static) -> Self {
@@ -86,8 +89,17 @@ impl Lines {
                 let Ok(line) = line else { break };
                 sink.0.lock().unwrap().push(String::from_utf8_lossy(&line).into_owned());
             }
+            sink.1.store(true, Ordering::Release);
         });
         lines
+    }
+
+    /// Waits until nobody can print any more; not for ever, because a grandchild may hold the pipe.
+    fn end(&self) {
+        let start = Instant::now();
+        while !self.1.load(Ordering::Acquire) && start.elapsed() < Duration::from_secs(2) {
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// All so far.
@@ -197,7 +209,8 @@ pub(crate) fn finish(command: &mut Command, patience: Duration) -> Output {
         thread::sleep(Duration::from_millis(5));
     };
     // The readers see the end of the pipes a moment after the process ends.
-    thread::sleep(Duration::from_millis(30));
+    running.out.end();
+    running.err.end();
     let join = |lines: &Lines| lines.all().join("\n").into_bytes();
     Output { status, stdout: join(&running.out), stderr: join(&running.err) }
 }

@@ -16,6 +16,7 @@ mod http1;
 mod paths;
 mod slow;
 mod smuggling;
+mod soap;
 mod tls;
 mod zoo;
 mod zoo_servers;

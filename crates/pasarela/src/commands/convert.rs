@@ -1,0 +1,220 @@
+//! `pasarela convert`: an API's description in another language: OpenAPI from a WSDL. Nothing is fetched.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use pasarela_soap::{
+    Fault, FaultKind,
+    openapi::{self, Dates, Face, Info, Mapping},
+    transcode::{self, Plan},
+    wsdl, xsd,
+};
+
+use super::{
+    check::Format,
+    transcode::NumberForm,
+    validate::{Beside, Verdict, document},
+};
+
+mod mapping;
+
+/// Describe a SOAP service as a REST API: an OpenAPI 3.1 document from a WSDL.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  pasarela convert orders.wsdl --to openapi > orders.json\n  \
+    pasarela convert orders.wsdl --to openapi --as yaml --mapping orders.map.yaml --server https://api.example.com/orders\n\n\
+    Writes the document to standard output and what is wrong to standard error. The documents that a WSDL imports are\n\
+    read from beside it; nothing is fetched. The same input gives the same bytes.\n\
+    Exit code 0: done (there may be warnings); 1: the WSDL or the mapping is refused; 2: wrong use, or a file cannot be read.")]
+pub struct Args {
+    /// The WSDL.
+    #[arg(value_name = "FILE.wsdl")]
+    pub file: PathBuf,
+    /// What to make of it.
+    #[arg(long, value_enum)]
+    pub to: Target,
+    /// How to write it down.
+    #[arg(long = "as", value_enum, default_value_t = Syntax::Json)]
+    pub syntax: Syntax,
+    /// Paths, verbs and status codes other than the default ones.
+    #[arg(long, value_name = "FILE.yaml")]
+    pub mapping: Option<PathBuf>,
+    /// The title; by default the name of the service.
+    #[arg(long)]
+    pub title: Option<String>,
+    /// The version of the API.
+    #[arg(long, default_value = "1.0.0")]
+    pub api_version: String,
+    /// Where the API is served; may be given several times.
+    #[arg(long = "server", value_name = "URL")]
+    pub servers: Vec<String>,
+    /// How numbers appear that a double may not hold.
+    #[arg(long, value_enum, default_value_t = NumberForm::Auto)]
+    pub numbers: NumberForm,
+    /// How dates are described.
+    #[arg(long, value_enum, default_value_t = DateForm::Exact)]
+    pub dates: DateForm,
+    /// Describe an element around one repeated element as the array itself.
+    #[arg(long)]
+    pub collapse_wrapped_arrays: bool,
+    /// How to print what is wrong.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// What to make of a description.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Target {
+    /// OpenAPI 3.1.
+    Openapi,
+}
+
+/// How to write a document down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Syntax {
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+/// How dates are described.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum DateForm {
+    /// By a pattern, except where the schema demands a timezone.
+    Exact,
+    /// As `date-time` and `date`, for clients that give them a type of their own.
+    Rfc3339,
+}
+
+/// What came of it: the document, unless it was refused, and what is to be said about each file.
+#[derive(Debug)]
+pub struct Outcome {
+    document: Option<Vec<u8>>,
+    verdicts: Vec<Verdict>,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> ExitCode {
+    let outcome = convert(args);
+    let said = outcome.said(args.format);
+    let _ = io::stderr().lock().write_all(said.as_bytes());
+    if let Some(document) = &outcome.document {
+        let _ = io::stdout().lock().write_all(document);
+    }
+    outcome.code()
+}
+
+impl Outcome {
+    /// What is printed beside the document: nothing when all is well.
+    pub fn said(&self, format: Format) -> String {
+        let findings = self.verdicts.iter().any(Verdict::has_findings);
+        match format {
+            Format::Text if findings => self.verdicts.iter().map(Verdict::text).collect(),
+            Format::Json if findings => {
+                let all = self.verdicts.iter().map(Verdict::json).collect();
+                format!("{:#}\n", serde_json::Value::Array(all))
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// The exit code.
+    pub fn code(&self) -> ExitCode {
+        if self.verdicts.iter().any(Verdict::is_unreadable) {
+            ExitCode::from(2)
+        } else if self.document.is_some() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Makes the document.
+pub fn convert(args: &Args) -> Outcome {
+    let mut verdicts = Vec::new();
+    let mapping = args.mapping.as_deref().map(|path| (path, read_mapping(path, &mut verdicts)));
+    let bytes = match std::fs::read(&args.file) {
+        Ok(bytes) => bytes,
+        Err(reason) => {
+            verdicts.push(Verdict::unreadable(&args.file, &reason));
+            return Outcome { document: None, verdicts };
+        }
+    };
+    let options = xsd::Options::default();
+    let (catalog, mut faults) = wsdl::import(document(&args.file, bytes), &mut Beside, &options);
+    if catalog.is_empty() && !faults.iter().any(Fault::is_error) {
+        let fault = Fault::new(FaultKind::Wsdl, "it binds nothing to SOAP");
+        faults.push(fault.cure("give the document with the binding of the service"));
+    }
+    let verdict = Verdict::new(args.file.display().to_string(), faults);
+    let usable = verdict.is_valid();
+    verdicts.push(verdict);
+    if !usable {
+        return Outcome { document: None, verdicts };
+    }
+    let plan = Plan::new(catalog.schemas.clone(), shape_options(args));
+    let said = match &mapping {
+        Some((_, Some(mapping))) => Some(mapping),
+        _ => None,
+    };
+    let none = Mapping::default();
+    let (face, faults) = Face::new(&catalog, &plan, said.map_or(&none, |said| &said.mapping));
+    if let (Some((path, _)), Some(said)) = (&mapping, said) {
+        verdicts.push(Verdict::new(path.display().to_string(), said.placed(path, faults)));
+    }
+    let refused = verdicts.iter().any(|verdict| !verdict.is_valid());
+    let document = (!refused).then(|| {
+        let document = openapi::document(&catalog, &plan, &face, &document_options(args));
+        match args.syntax {
+            Syntax::Json => document.pretty(),
+            Syntax::Yaml => document.yaml(),
+        }
+    });
+    Outcome { document, verdicts }
+}
+
+fn read_mapping(path: &Path, verdicts: &mut Vec<Verdict>) -> Option<mapping::Said> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(reason) => {
+            verdicts.push(Verdict::unreadable(path, &reason));
+            return None;
+        }
+    };
+    match mapping::read(&text, path) {
+        Ok(said) => Some(said),
+        Err(faults) => {
+            verdicts.push(Verdict::new(path.display().to_string(), faults));
+            None
+        }
+    }
+}
+
+fn shape_options(args: &Args) -> transcode::Options {
+    transcode::Options {
+        numbers: args.numbers.into(),
+        collapse_wrapped_arrays: args.collapse_wrapped_arrays,
+        ..transcode::Options::default()
+    }
+}
+
+fn document_options(args: &Args) -> openapi::Options {
+    openapi::Options {
+        dates: match args.dates {
+            DateForm::Exact => Dates::Exact,
+            DateForm::Rfc3339 => Dates::Rfc3339,
+        },
+        info: Info {
+            title: args.title.clone(),
+            version: Some(args.api_version.clone()),
+            servers: args.servers.clone(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;
