@@ -1,4 +1,4 @@
-//! `cargo xtask bench proxy`: ourselves beside nginx, HAProxy, Envoy and the floor, in one run.
+//! `cargo xtask bench proxy` (and, in [`soap`], `bench soap`): ourselves beside nginx, HAProxy, Envoy and the floor, in one run.
 //!
 //! Every proxy has one core to itself; the load generator and the origin share another. Within a
 //! scenario all contestants are up, and repetitions are interleaved (A B C D A B C D …), so that
@@ -12,6 +12,7 @@ mod measure;
 mod report;
 mod samples;
 mod scenarios;
+mod soap;
 #[allow(dead_code, reason = "the bench tool, which shares the file, reads more of it")]
 mod usage;
 
@@ -51,13 +52,16 @@ pub(crate) struct Options {
 pub(crate) fn run(words: &[String]) -> Result<Vec<String>> {
     match words.split_first() {
         Some((what, rest)) if what == "proxy" => proxy(&Options::parse(rest)?),
-        _ => bail!("{USAGE}"),
+        Some((what, rest)) if what == "soap" => soap::run(rest),
+        _ => bail!("{USAGE}\nand: cargo xtask bench soap"),
     }
 }
 
-/// The one short repetition that `cargo xtask test` makes of binaries that are already built.
+/// The one short repetition of each that `cargo xtask test` makes of binaries that are already built.
 pub(crate) fn smoke() -> Result<Vec<String>> {
-    proxy(&Options::parse(&["--smoke".to_owned(), "--no-build".to_owned()])?)
+    let mut left_out = proxy(&Options::parse(&["--smoke".to_owned(), "--no-build".to_owned()])?)?;
+    left_out.extend(soap::run(&["--smoke", "--no-build", "--sizes", "1k"].map(str::to_owned))?);
+    Ok(left_out)
 }
 
 fn proxy(options: &Options) -> Result<Vec<String>> {

