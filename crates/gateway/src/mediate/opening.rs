@@ -6,7 +6,7 @@ use std::{future::poll_fn, task::Poll};
 
 use pasarela_model::Code;
 use pasarela_net::{
-    http1::{Head, Name},
+    http1::Head,
     transfer::{Piece, Sink as _, Source},
 };
 use pasarela_soap::{
@@ -16,13 +16,7 @@ use pasarela_soap::{
     xml::{Event, Reader},
 };
 
-use super::{
-    Order,
-    action::{actions, media_parameter},
-    ahead::Ahead,
-    dispatch::SoapOperations,
-    related::Related,
-};
+use super::{Order, action::Stated, ahead::Ahead, dispatch::SoapOperations, related::Related};
 use crate::{
     ctx::{Ctx, Spoken},
     downstream::{Answer, Downstream},
@@ -44,8 +38,8 @@ pub(crate) async fn open<D: Downstream>(
     head: &Head,
     ctx: &mut Ctx<'_>,
 ) -> Result<Ahead, Refusal> {
-    let stated = actions(head)?;
-    let mut message = Message::new(head)?;
+    let stated = Stated::read(head)?;
+    let mut message = Message::new(head, &stated)?;
     let (mut source, mut answer) = down.halves(order.pace);
     if std::mem::take(&mut order.expects) {
         // T4: whoever calls was admitted, and has to send for us to know what it calls.
@@ -82,8 +76,11 @@ pub(crate) async fn open<D: Downstream>(
         SoapVersion::V11 => Spoken::Soap11,
         SoapVersion::V12 => Spoken::Soap12,
     });
-    ctx.operation =
-        table.find(opening.body.as_ref(), stated, Some(opening.addressing.action.as_str()))?;
+    ctx.operation = table.find(
+        opening.body.as_ref(),
+        stated.actions(),
+        Some(opening.addressing.action.as_str()),
+    )?;
     Ok(ahead)
 }
 
@@ -95,7 +92,7 @@ struct Message {
 }
 
 impl Message {
-    fn new(head: &Head) -> Result<Self, Refusal> {
+    fn new(head: &Head, stated: &Stated) -> Result<Self, Refusal> {
         let coded = head
             .find_all("content-encoding")
             .any(|value| !value.is_empty() && !value.eq_ignore_ascii_case(b"identity"));
@@ -104,20 +101,20 @@ impl Message {
                 "a SOAP message is read here; send it without Content-Encoding",
             ));
         }
-        let media = head.get(Name::ContentType).unwrap_or_default();
-        let kind = media.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-        let related = match kind.eq_ignore_ascii_case(b"multipart/related") {
+        let media = &stated.media;
+        let related = match media.media_type == "multipart/related" {
             true => Some(Related::new(
-                media_parameter(head, "boundary")?
+                media
+                    .parameter("boundary")
                     .ok_or_else(|| unreadable("multipart/related without a boundary"))?,
-                media_parameter(head, "start")?,
+                media.parameter("start"),
             )),
             false => None,
         };
         let charset = match related {
             // Each part has a charset of its own; XML tells it by itself.
             Some(_) => None,
-            None => media_parameter(head, "charset")?,
+            None => media.parameter("charset"),
         };
         let limits = Limits::default();
         let reader =
