@@ -16,8 +16,7 @@ fn workspace() -> PathBuf {
 pub(crate) fn folder(name: &str) -> Option<PathBuf> {
     let target = workspace().join("target/corpus");
     let unpacked = target.join(name);
-    let note = target.join(format!("{name}.unpacked"));
-    if note.is_file() {
+    if unpacked.is_dir() {
         return Some(unpacked);
     }
     let archives = workspace().ancestors().map(|up| up.join("shared/corpus")).collect::<Vec<_>>();
@@ -26,10 +25,14 @@ pub(crate) fn folder(name: &str) -> Option<PathBuf> {
         eprintln!("skipped: there is no corpus {name} beside the workspace");
         return None;
     };
-    fs::create_dir_all(&target).unwrap();
-    let status = Command::new("tar").arg("-xJf").arg(archive).arg("-C").arg(&target).status();
+    // Tests are processes that run at the same time: each unpacks for itself, and the first is kept.
+    let own = target.join(format!(".{name}-{}", std::process::id()));
+    fs::create_dir_all(&own).unwrap();
+    let status = Command::new("tar").arg("-xJf").arg(archive).arg("-C").arg(&own).status();
     assert!(status.unwrap().success());
-    fs::write(note, "").unwrap();
+    let kept = fs::rename(own.join(name), &unpacked);
+    fs::remove_dir_all(own).unwrap();
+    assert!(kept.is_ok() || unpacked.is_dir(), "{kept:?}");
     Some(unpacked)
 }
 
