@@ -270,7 +270,9 @@ impl Names {
                 as usize;
             match self.list.get(held.wrapping_sub(1)) {
                 None => return None,
-                Some((ns, name)) if *ns == namespace && **name == *local => return Some(held - 1),
+                Some((ns, name)) if *ns == namespace && same(name.as_bytes(), local.as_bytes()) => {
+                    return Some(held - 1);
+                }
                 Some(_) => (),
             }
         }
@@ -318,6 +320,27 @@ impl Names {
         }
         false
     }
+}
+
+/// Whether two names are the same. Most are shorter than what a call of the C library's comparison pays for.
+#[inline]
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let words =
+        (a.first_chunk::<8>(), b.first_chunk::<8>(), a.last_chunk::<8>(), b.last_chunk::<8>());
+    if let (Some(a_first), Some(b_first), Some(a_last), Some(b_last)) = words {
+        let ends = a_first == b_first && a_last == b_last;
+        return ends && (a.len() <= 16 || a == b);
+    }
+    let halves =
+        (a.first_chunk::<4>(), b.first_chunk::<4>(), a.last_chunk::<4>(), b.last_chunk::<4>());
+    if let (Some(a_first), Some(b_first), Some(a_last), Some(b_last)) = halves {
+        return a_first == b_first && a_last == b_last;
+    }
+    // Up to three bytes.
+    a.iter().zip(b).all(|(a, b)| a == b)
 }
 
 /// Quick rather than strong; [`PROBES`] bounds what a bad choice of names can cost.
@@ -378,6 +401,22 @@ mod tests {
         assert!(crowd.len() > PROBES);
         for (name, sym) in crowd.iter().zip(numbers) {
             assert_eq!(symbols.get(NsId::NONE, name), Some(sym));
+        }
+    }
+
+    #[test]
+    fn names_of_every_length_are_the_same_as_themselves_and_as_nothing_else() {
+        let text: Vec<u8> = (0..40).collect();
+        for length in 0..text.len() {
+            let name = &text[..length];
+            let copy = name.to_vec();
+            assert!(same(name, &copy), "{length}");
+            assert!(!same(name, &text[..length + 1]), "{length}");
+            for changed in 0..length {
+                let mut other = name.to_vec();
+                other[changed] ^= 0x80;
+                assert!(!same(name, &other), "{length}, {changed}");
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use super::trouble::{Result, Trouble};
 use crate::{
     Limits,
-    name::{NsId, Symbols, XML, XMLNS, hash},
+    name::{NsId, Symbols, XML, XMLNS, hash, same},
 };
 
 /// The declarations in scope. Their number is bounded, so looking through all of them is, too.
@@ -40,8 +40,8 @@ impl<'s> Scope<'s> {
     pub(super) fn new(symbols: &'s Symbols) -> Self {
         Self {
             symbols,
-            bindings: Vec::new(),
-            prefixes: String::new(),
+            bindings: Vec::with_capacity(8),
+            prefixes: String::with_capacity(32),
             foreign: Vec::new(),
             uris: String::new(),
             default: NsId::NONE,
@@ -106,7 +106,7 @@ impl<'s> Scope<'s> {
         }
         let wanted = hash(NsId::NONE, prefix.as_bytes());
         for (index, binding) in self.bindings.iter().enumerate().rev() {
-            if binding.hash == wanted && self.prefix(index) == prefix {
+            if binding.hash == wanted && same(self.prefix(index).as_bytes(), prefix.as_bytes()) {
                 return Some(binding.namespace);
             }
         }

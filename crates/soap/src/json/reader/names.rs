@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::name::{NsId, hash};
+use crate::name::{NsId, hash, same};
 
 /// Up to so many members an object's names are looked through; then they are sorted.
 const FEW: usize = 24;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Names {
     /// The names one after the other, of all open objects.
     text: String,
@@ -26,6 +26,15 @@ struct Object {
 }
 
 impl Names {
+    /// Room for a message as most are, so that a small one does not pay for growing.
+    pub(super) fn new() -> Self {
+        Self {
+            text: String::with_capacity(256),
+            entries: Vec::with_capacity(32),
+            objects: Vec::with_capacity(8),
+        }
+    }
+
     pub(super) fn enter(&mut self) {
         self.objects.push(Object { first: self.entries.len(), begin: self.text.len(), many: None });
     }
@@ -52,7 +61,12 @@ impl Names {
         } else {
             let mut start = object.begin;
             for &(other, end) in here {
-                if other == hashed && self.text.get(start..end) == Some(name) {
+                if other == hashed
+                    && same(
+                        self.text.as_bytes().get(start..end).unwrap_or_default(),
+                        name.as_bytes(),
+                    )
+                {
                     return false;
                 }
                 start = end;

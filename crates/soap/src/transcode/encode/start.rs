@@ -82,8 +82,10 @@ impl Encoder<'_> {
     }
 
     fn declare_uri(&mut self, prefix: &str, uri: &str) {
-        // Writing to a vector does not fail, and a namespace that was read holds no illegal character.
-        let _ = write!(self.out, " xmlns:{prefix}=\"");
+        self.out.extend_from_slice(b" xmlns:");
+        self.out.extend_from_slice(prefix.as_bytes());
+        self.out.extend_from_slice(b"=\"");
+        // A namespace that was read holds no illegal character.
         let _ = crate::xml::writer::escape_attribute(uri, &mut self.out);
         self.out.push(b'"');
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     FaultKind,
-    name::{NsId, Sym},
+    name::{NsId, Sym, same},
     xml::{
         chars::{InName, NAMES, is_name_char, is_whitespace},
         scope::Mark,
@@ -123,7 +123,8 @@ impl Core<'_> {
         let wanted = open.qname(&self.names);
         let rest = text.as_bytes().get(self.at + 2..).unwrap_or_default();
         let mut after = self.at + 2 + wanted.len();
-        if !rest.starts_with(wanted.as_bytes()) {
+        let found = rest.get(..wanted.len()).unwrap_or_default();
+        if !same(found, wanted.as_bytes()) {
             return self.wrong_end_tag(text);
         }
         loop {
