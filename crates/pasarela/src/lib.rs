@@ -4,6 +4,8 @@ pub mod commands;
 pub mod config;
 pub mod console;
 pub mod demo;
+pub mod finding;
+pub mod import;
 pub mod logging;
 pub mod memory;
 pub mod otlp;

@@ -8,7 +8,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::config::{self, Environment, Fault, Faults, Loaded, Severity};
+use crate::{
+    config::{self, Environment, Fault, Faults, Loaded, Severity},
+    finding::counted,
+};
 
 /// Validate a configuration file.
 #[derive(Debug, clap::Args)]
@@ -89,10 +92,6 @@ fn refused_text(file: &Path, faults: &Faults) -> String {
         "{faults}\n{} is refused: {counts}. More about an error: pasarela explain {code}\n",
         file.display()
     )
-}
-
-fn counted(n: usize, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 fn json_text(file: &Path, result: &Result<Loaded, Faults>) -> String {

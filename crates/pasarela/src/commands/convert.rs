@@ -13,11 +13,8 @@ use pasarela_soap::{
     wsdl, xsd,
 };
 
-use super::{
-    check::Format,
-    transcode::NumberForm,
-    validate::{Beside, Verdict, document},
-};
+use super::{check::Format, transcode::NumberForm, validate::Verdict};
+use crate::import::{Beside, document};
 
 mod mapping;
 
@@ -145,7 +142,8 @@ pub fn convert(args: &Args) -> Outcome {
         }
     };
     let options = xsd::Options::default();
-    let (catalog, mut faults) = wsdl::import(document(&args.file, bytes), &mut Beside, &options);
+    let (catalog, mut faults) =
+        wsdl::import(document(&args.file, bytes), &mut Beside::default(), &options);
     if catalog.is_empty() && !faults.iter().any(Fault::is_error) {
         let fault = Fault::new(FaultKind::Wsdl, "it binds nothing to SOAP");
         faults.push(fault.cure("give the document with the binding of the service"));

@@ -14,10 +14,8 @@ use pasarela_soap::{
 };
 use serde_json::json;
 
-use super::{
-    check::Format,
-    validate::{Beside, document},
-};
+use super::check::Format;
+use crate::import::{Beside, document};
 
 /// Transcode one message between XML and JSON.
 #[derive(Debug, clap::Args)]
@@ -200,8 +198,11 @@ pub fn transcode(args: &Args, input: &[u8]) -> Result<Vec<u8>, Trouble> {
 fn contract(path: &Path) -> Result<wsdl::Catalog, Trouble> {
     let bytes = std::fs::read(path)
         .map_err(|reason| Trouble::Use(format!("{} cannot be read: {reason}", path.display())))?;
-    let (catalog, faults) =
-        wsdl::import(document(path, bytes), &mut Beside, &pasarela_soap::xsd::Options::default());
+    let (catalog, faults) = wsdl::import(
+        document(path, bytes),
+        &mut Beside::default(),
+        &pasarela_soap::xsd::Options::default(),
+    );
     match faults.iter().find(|fault| fault.is_error()) {
         Some(fault) => Err(Trouble::Use(fault.to_string())),
         None => Ok(catalog),

@@ -9,11 +9,15 @@ use std::{
 use pasarela_soap::{
     Fault, FaultKind, Limits,
     xml::Reader,
-    xsd::{Document, Mode, Options, Resolver, Root, Schemas, Start, validate as run_validator},
+    xsd::{Mode, Options, Root, Schemas, Start, validate as run_validator},
 };
 use serde_json::{Value, json};
 
 use super::check::Format;
+use crate::{
+    finding::{Finding, code_list as codes, counted},
+    import::{Beside, document},
+};
 
 /// Validate XML documents against schemas, or the schemas themselves.
 #[derive(Debug, clap::Args)]
@@ -37,31 +41,6 @@ pub struct Args {
     pub format: Format,
 }
 
-macro_rules! codes {
-    ($($variant:ident = $code:literal, $title:literal;)*) => {
-        /// The kinds of faults. Each has a page `docs/errors/<code>.md`.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Code {
-            $(#[doc = $title] $variant,)*
-        }
-
-        impl Code {
-            /// Every code, in order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// `XS0004`
-            pub const fn code(self) -> &'static str {
-                match self { $(Self::$variant => $code,)* }
-            }
-
-            /// The heading of its page.
-            pub const fn title(self) -> &'static str {
-                match self { $(Self::$variant => $title,)* }
-            }
-        }
-    };
-}
-
 codes! {
     Unreadable = "XS0001", "A file cannot be read";
     Malformed = "XS0002", "A document is not well-formed XML";
@@ -70,6 +49,7 @@ codes! {
     Invalid = "XS0005", "A document is not valid by its schema";
     Limit = "XS0006", "A document is too large, too deep or too wide";
     Refused = "XS0007", "A document has a DOCTYPE";
+    Wsdl = "XS0008", "A WSDL breaks a rule";
 }
 
 impl Code {
@@ -79,7 +59,8 @@ impl Code {
             FaultKind::Limit => Self::Limit,
             FaultKind::Refused => Self::Refused,
             FaultKind::Reference => Self::Missing,
-            FaultKind::Schema | FaultKind::Wsdl => Self::Schema,
+            FaultKind::Schema => Self::Schema,
+            FaultKind::Wsdl => Self::Wsdl,
             FaultKind::Invalid | FaultKind::Message => Self::Invalid,
             _ => Self::Malformed,
         }
@@ -92,23 +73,24 @@ pub struct Verdict {
     file: String,
     /// Whether it could not even be read.
     unreadable: bool,
-    findings: Vec<(Code, Fault)>,
+    findings: Vec<Finding>,
 }
 
 impl Verdict {
     pub(super) fn new(file: String, faults: Vec<Fault>) -> Self {
-        let findings = faults.into_iter().map(|fault| (Code::of(fault.kind), fault)).collect();
+        let findings = faults.iter().map(finding).collect();
         Self { file, unreadable: false, findings }
     }
 
     pub(super) fn unreadable(path: &Path, reason: &io::Error) -> Self {
         let fault = Fault::new(FaultKind::Reference, reason.to_string());
         let file = path.display().to_string();
-        Self { file, unreadable: true, findings: vec![(Code::Unreadable, fault)] }
+        let finding = Finding::of_soap(Code::Unreadable.code(), &fault);
+        Self { file, unreadable: true, findings: vec![finding] }
     }
 
     pub(super) fn is_valid(&self) -> bool {
-        self.findings.iter().all(|(_, fault)| !fault.is_error())
+        !self.findings.iter().any(Finding::is_error)
     }
 
     pub(super) const fn is_unreadable(&self) -> bool {
@@ -168,7 +150,7 @@ fn judge(args: &Args) -> Vec<Verdict> {
         return unreadable;
     }
     let options = Options { strict: args.strict, ..Options::default() };
-    let (schemas, faults) = Schemas::load(roots, &mut Beside, &options);
+    let (schemas, faults) = Schemas::load(roots, &mut Beside::default(), &options);
     let names: Vec<String> = args.schema.iter().map(|path| path.display().to_string()).collect();
     let of_schemas = Verdict::new(names.join(", "), faults);
     // By a schema that is wrong, no document can be judged.
@@ -202,61 +184,20 @@ fn judge_file(schemas: &Schemas, path: &Path) -> Verdict {
     Verdict::new(file, faults.into_iter().map(placed).collect())
 }
 
-pub(super) fn document(path: &Path, bytes: Vec<u8>) -> Document {
-    Document { url: path.to_string_lossy().into_owned(), bytes }
-}
-
-/// Finds the documents that a schema names in the file system, relative to the one that names them.
-pub(super) struct Beside;
-
-impl Resolver for Beside {
-    fn resolve(
-        &mut self,
-        _: Option<&str>,
-        location: Option<&str>,
-        base: &str,
-    ) -> Result<Option<Document>, String> {
-        let Some(location) = location else { return Ok(None) };
-        if location.contains("://") {
-            return Ok(None);
-        }
-        let folder = Path::new(base).parent().unwrap_or(Path::new(""));
-        let path = normal(&folder.join(location));
-        match std::fs::read(&path) {
-            Ok(bytes) => Ok(Some(document(&path, bytes))),
-            Err(reason) => Err(format!("{} cannot be read: {reason}", path.display())),
-        }
-    }
-}
-
-/// A path without `.` and `..`, so that one file has one name however it is reached.
-fn normal(path: &Path) -> PathBuf {
-    use std::path::Component;
-    let mut normal = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir
-                if matches!(normal.components().next_back(), Some(Component::Normal(_))) =>
-            {
-                normal.pop();
-            }
-            part => normal.push(part),
-        }
-    }
-    normal
+/// What was found, as it is printed.
+pub(super) fn finding(fault: &Fault) -> Finding {
+    Finding::of_soap(Code::of(fault.kind).code(), fault)
 }
 
 /// A line a finding, and the verdict in a line of its own.
 fn text(verdict: &Verdict) -> String {
     let mut out = String::new();
-    for (code, fault) in &verdict.findings {
-        let word = if fault.is_error() { "error" } else { "warning" };
-        out.push_str(&format!("{word} {}: {fault}\n", code.code()));
+    for finding in &verdict.findings {
+        out.push_str(&finding.line());
+        out.push('\n');
     }
-    let errors = verdict.findings.iter().filter(|(_, fault)| fault.is_error()).count();
+    let errors = verdict.findings.iter().filter(|finding| finding.is_error()).count();
     let warnings = verdict.findings.len() - errors;
-    let counted = |n: usize, noun: &str| format!("{n} {noun}{}", if n == 1 { "" } else { "s" });
     let with = match warnings {
         0 => String::new(),
         n => format!(", {}", counted(n, "warning")),
@@ -271,22 +212,10 @@ fn text(verdict: &Verdict) -> String {
 }
 
 fn json(verdict: &Verdict) -> Value {
-    let findings = verdict.findings.iter().map(|(code, fault)| {
-        json!({
-            "severity": if fault.is_error() { "error" } else { "warning" },
-            "code": code.code(),
-            "rule": fault.rule,
-            "message": fault.message,
-            "document": fault.place.document.as_deref(),
-            "line": (fault.place.line > 0).then_some(fault.place.line),
-            "column": (fault.place.line > 0).then_some(fault.place.column),
-            "path": (!fault.path.is_empty()).then_some(&fault.path),
-        })
-    });
     json!({
         "file": verdict.file,
         "valid": verdict.is_valid(),
-        "findings": findings.collect::<Vec<_>>(),
+        "findings": verdict.findings.iter().map(Finding::json).collect::<Vec<_>>(),
     })
 }
 

@@ -9,32 +9,10 @@ use std::{
     path::PathBuf,
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-macro_rules! codes {
-    ($($variant:ident = $code:literal, $title:literal;)*) => {
-        /// The kinds of faults and warnings. Each has a page `docs/errors/<code>.md`.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Code {
-            $(#[doc = $title] $variant,)*
-        }
-
-        impl Code {
-            /// Every code, in order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// `CF0010`
-            pub const fn code(self) -> &'static str {
-                match self { $(Self::$variant => $code,)* }
-            }
-
-            /// The heading of its page.
-            pub const fn title(self) -> &'static str {
-                match self { $(Self::$variant => $title,)* }
-            }
-        }
-    };
-}
+pub use crate::finding::{Excerpt, Severity};
+use crate::finding::{Finding, code_list as codes};
 
 codes! {
     Unreadable = "CF0001", "The configuration file cannot be read";
@@ -80,6 +58,7 @@ codes! {
     Tiers = "CF0060", "Price tiers do not make sense";
     Share = "CF0061", "Shares add up to more than everything";
     CurrencyMix = "CF0062", "One customer would be billed in two currencies";
+    Lock = "CF0070", "A stored contract is not what its lock file says";
     QuotaUnused = "CF0901", "Quotas are checked, not enforced yet";
     PriceUnused = "CF0902", "Prices are checked, not charged yet";
     SmtpUnused = "CF0903", "The SMTP listener is checked, not opened yet";
@@ -88,24 +67,6 @@ codes! {
     FaceUnused = "CF0906", "A face is checked, not offered yet";
     Unreachable = "CF0907", "An API answers nobody";
     NoEffect = "CF0908", "A setting has no effect";
-}
-
-/// Whether a fault keeps the file from being used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    /// The file is refused.
-    Error,
-    /// The file is used; something in it may not do what its author hopes.
-    Warning,
-}
-
-impl Severity {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-        }
-    }
 }
 
 /// A place in a text: lines and columns count from 1, columns in characters; the end is exclusive.
@@ -126,18 +87,6 @@ impl Span {
     pub const fn point(line: u32, column: u32) -> Self {
         Self { line, column, end_line: line, end_column: column + 1 }
     }
-}
-
-/// The line a fault is about, fit to be shown: secrets are hidden, control characters are gone,
-/// a very long line is cut around the caret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Excerpt {
-    /// The line.
-    pub text: String,
-    /// Characters before the caret.
-    pub caret: usize,
-    /// Characters the caret underlines, at least 1.
-    pub width: usize,
 }
 
 /// One thing that is wrong.
@@ -162,43 +111,28 @@ pub struct Fault {
 impl Fault {
     /// The fault as a person reads it, several lines, ending in a line feed.
     pub fn text(&self) -> String {
-        let mut out = String::new();
-        // Writing to a String cannot fail.
-        let _ = self.write_text(&mut out);
-        out
-    }
-
-    fn write_text(&self, out: &mut String) -> fmt::Result {
-        writeln!(out, "{}[{}]: {}", self.severity.word(), self.code.code(), self.message)?;
-        let file = self.file.display();
-        if self.span.line == 0 {
-            writeln!(out, "  --> {file}")?;
-        } else {
-            writeln!(out, "  --> {file}:{}:{}", self.span.line, self.span.column)?;
-        }
-        let number = self.span.line.to_string();
-        let margin = " ".repeat(number.len());
-        if let Some(excerpt) = &self.excerpt {
-            writeln!(out, " {margin} |")?;
-            writeln!(out, " {number} | {}", excerpt.text)?;
-            let (before, under) = (" ".repeat(excerpt.caret), "^".repeat(excerpt.width));
-            writeln!(out, " {margin} | {before}{under}")?;
-        }
-        writeln!(out, " {margin} = {}", self.cure)
+        self.finding().text()
     }
 
     /// The fault as one JSON object.
     pub fn json(&self) -> Value {
-        json!({
-            "code": self.code.code(),
-            "severity": self.severity.word(),
-            "file": self.file.display().to_string(),
-            "line": self.span.line,
-            "column": self.span.column,
-            "source": self.excerpt.as_ref().map(|excerpt| excerpt.text.clone()),
-            "message": self.message,
-            "cure": self.cure,
-        })
+        self.finding().json()
+    }
+
+    /// The fault as it is printed.
+    pub fn finding(&self) -> Finding {
+        Finding {
+            severity: self.severity,
+            code: self.code.code(),
+            rule: None,
+            file: Some(self.file.display().to_string()),
+            line: self.span.line,
+            column: self.span.column,
+            path: String::new(),
+            excerpt: self.excerpt.clone(),
+            message: self.message.clone(),
+            cure: Some(self.cure.clone()),
+        }
     }
 }
 

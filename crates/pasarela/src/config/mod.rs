@@ -35,6 +35,7 @@ pub use fault::{Code, Fault, Faults, Severity, Span};
 pub use price::Price;
 pub use settings::{AccessLog, Certificate, Listen, Settings, Storage, Tls, Traces};
 pub use walk::Environment;
+pub(crate) use walk::read_file;
 
 use names::Section;
 use source::Source;

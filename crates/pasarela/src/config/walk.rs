@@ -168,7 +168,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn note_file(&self, path: PathBuf) {
+    pub(crate) fn note_file(&self, path: PathBuf) {
         let mut found = self.found.borrow_mut();
         if found.seen_files.insert(path.clone()) {
             found.files.push(path);
@@ -557,7 +557,7 @@ pub(crate) struct Shape {
 
 /// Reads a regular file of a bounded size. Anything else that has a path, such as a device or a
 /// pipe, could keep the reader waiting for ever.
-fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
+pub(crate) fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
     let metadata = std::fs::metadata(path).map_err(|error| io_reason(&error))?;
     if metadata.is_dir() {
         return Err("it is a folder".into());
