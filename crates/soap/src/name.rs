@@ -361,8 +361,13 @@ pub(crate) fn hash(namespace: NsId, local: &[u8]) -> usize {
         if !rest.is_empty() {
             mix(u64::from_le_bytes(*last));
         }
+    } else if let (Some(first), Some(last)) = (local.first_chunk::<4>(), local.last_chunk::<4>()) {
+        mix(u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)));
+    } else if let [first, .., last] = *local {
+        let middle = local.get(local.len() / 2).copied().unwrap_or_default();
+        mix(u64::from(first) << 16 | u64::from(middle) << 8 | u64::from(last));
     } else {
-        mix(rest.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)));
+        mix(local.first().copied().unwrap_or_default().into());
     }
     (state ^ state >> 32) as usize
 }

@@ -278,7 +278,9 @@ impl<'p> Encoder<'p> {
             Doing::Object | Doing::Round => {
                 let frame = &self.frames[at];
                 let shape = self.plan.shape(frame.ty);
-                if let Kind::Elements(elements) = &shape.kind
+                // No element's key begins so.
+                if !key.starts_with('@')
+                    && let Kind::Elements(elements) = &shape.kind
                     && let Some(scope) = elements.scopes.get(frame.scope as usize)
                     && let Some(member) = scope.member(key, frame.guess)
                 {

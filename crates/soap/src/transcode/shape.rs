@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::Options;
 use super::names::Names;
 use super::outline::Node;
-use crate::name::{NsId, Sym};
+use crate::name::{NsId, Sym, same};
 use crate::xsd::model::{
     AttributeUse, ComplexDef, Compositor, Content, DerivationSet, ElementId, GroupId, ModelId,
     Particle, ParticleId, Schemas, Term, TypeId, WildcardId, times,
@@ -16,6 +16,9 @@ use crate::xsd::model::{
 
 /// So many elements and wildcards may be in the content of one type.
 const LEAVES: usize = 20_000;
+
+/// Up to so many attributes are looked through for a key.
+const FEW: usize = 6;
 
 /// No member, no leaf.
 pub(super) const NONE: u32 = u32::MAX;
@@ -236,6 +239,10 @@ impl Attributes {
     }
 
     pub(super) fn by_key(&self, key: &str) -> Option<usize> {
+        if self.known.len() <= FEW {
+            let same = |attribute: &Attribute| same(attribute.key.as_bytes(), key.as_bytes());
+            return self.known.iter().position(same);
+        }
         self.by_key.get(key).map(|&at| at as usize)
     }
 }
@@ -331,7 +338,11 @@ impl Scope {
     #[inline]
     pub(super) fn member(&self, key: &str, guess: u32) -> Option<u32> {
         // JSON mostly comes in schema order.
-        if self.members.get(guess as usize).is_some_and(|member| *member.key == *key) {
+        if self
+            .members
+            .get(guess as usize)
+            .is_some_and(|member| same(member.key.as_bytes(), key.as_bytes()))
+        {
             return Some(guess);
         }
         self.by_key.get(key).copied()
