@@ -12,7 +12,7 @@ pub mod open;
 
 pub use action::ContentType;
 pub use addressing::Addressing;
-pub use dispatch::{Request, dispatch};
+pub use dispatch::{Request, Stray, dispatch};
 pub use fault::{Code, SoapFault};
 pub use open::{Closer, Envelope, HeaderBlock, Opener, Progress};
 

@@ -4,6 +4,7 @@
 //! draws no random number. Bytes come in as arguments, answers go out as values.
 
 pub mod envelope;
+pub mod exchange;
 pub mod fault;
 pub mod json;
 pub mod limits;

@@ -22,6 +22,8 @@ pub use face::{Face, Mapping};
 pub use json::{Json, Object};
 pub use simple::Dates;
 
+pub(crate) use fields::parameter_tokens;
+
 /// How to describe.
 #[derive(Debug, Clone, Default)]
 pub struct Options {

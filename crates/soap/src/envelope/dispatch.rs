@@ -20,36 +20,64 @@ pub struct Request<'r> {
     pub wsa_action: &'r str,
 }
 
+/// Why a request is no operation's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stray {
+    /// No operation is asked for by such a body.
+    Unknown(String),
+    /// What it says does not agree, or does not tell.
+    Mismatch(String),
+}
+
+impl From<Stray> for Refusal {
+    fn from(stray: Stray) -> Self {
+        let (Stray::Unknown(message) | Stray::Mismatch(message)) = stray;
+        Self::sender(Box::new(Fault::new(FaultKind::Message, message)))
+    }
+}
+
 /// Finds the operation of a request: its index in the binding.
 ///
 /// # Errors
 /// When there is none for the body, when an action belongs to another, or when there are several and no action decides.
-pub fn dispatch(binding: &Binding, request: Request<'_>) -> Result<usize, Refusal> {
-    let fault = |message| Err(Refusal::sender(Box::new(Fault::new(FaultKind::Message, message))));
+pub fn dispatch(binding: &Binding, request: Request<'_>) -> Result<usize, Stray> {
     let found = binding.signatures.get(&request.body.cloned());
     let found = found.map(Vec::as_slice).unwrap_or_default();
     let shown = request.body.map_or_else(|| "an empty body".to_owned(), ToString::to_string);
     if found.is_empty() {
-        return fault(format!("no operation is asked for by {shown}"));
+        return Err(Stray::Unknown(format!("no operation is asked for by {shown}")));
     }
-    let fits = |index: &&usize| {
-        binding.operations.get(**index).is_some_and(|operation| agrees(operation, request))
-    };
+    let fits = |index: &&usize| agrees(binding, **index, request);
     let mut fitting = found.iter().filter(fits);
     let Some(&index) = fitting.next() else {
-        return fault(format!("the action is of another operation than {shown}"));
+        return Err(Stray::Mismatch(format!("the action is not that of {shown}")));
     };
     if fitting.next().is_some() {
-        return fault(format!(
+        return Err(Stray::Mismatch(format!(
             "several operations are asked for by {shown}, and no action tells which"
-        ));
+        )));
     }
     Ok(index)
 }
 
 /// Whether what is said about the action is said of this operation.
-fn agrees(operation: &Operation, request: Request<'_>) -> bool {
-    let http = request.action.is_empty() || request.action == operation.action;
+fn agrees(binding: &Binding, index: usize, request: Request<'_>) -> bool {
+    let Some(operation) = binding.operations.get(index) else { return false };
+    let fits = |said: &str| {
+        said.is_empty()
+            || said == operation.action
+            // Where the binding gives no action, callers make some up.
+            || (operation.action.is_empty() && is_nobodys(binding, said))
+    };
     let wsa = request.wsa_action;
-    http && (wsa.is_empty() || wsa == operation.input.wsa_action || wsa == operation.action)
+    fits(request.action) && (wsa == operation.input.wsa_action || fits(wsa))
+}
+
+/// Whether a service, however lenient it is about case and space, takes this for none of its actions.
+fn is_nobodys(binding: &Binding, action: &str) -> bool {
+    let same = |known: &str| !known.is_empty() && known.trim().eq_ignore_ascii_case(action.trim());
+    let is_its = |operation: &Operation| {
+        same(&operation.action) || same(&operation.input.wsa_action) || same(&operation.name)
+    };
+    !binding.operations.iter().any(is_its)
 }

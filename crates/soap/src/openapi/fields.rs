@@ -1,8 +1,39 @@
 //! The fields of a message's JSON, one level deep: what parameters can be bound to.
 
+use super::face::{Parameter, body_of};
+use crate::exchange::Token;
 use crate::transcode::outline::{Body as Content, Node, Outline, What};
+use crate::transcode::scalar::Form;
 use crate::transcode::{Body, PartType, Plan};
+use crate::wsdl::catalog::Operation;
 use crate::xsd::model::{ElementId, TypeId};
+
+/// How the texts of parameters are written in JSON, by the types of the fields that they fill.
+pub(crate) fn parameter_tokens(
+    plan: &Plan,
+    operation: &Operation,
+    parameters: &[Parameter],
+) -> Vec<Token> {
+    let all = fields(plan, &body_of(operation, &operation.input));
+    let token = |parameter: &Parameter| {
+        let field = all.iter().find(|field| field.key == parameter.key);
+        let ty = match field.map(|field| field.source) {
+            Some(Source::Element(element)) => plan.schemas()[element].ty,
+            Some(Source::Type(ty)) => ty,
+            _ => return Token::Text,
+        };
+        let Some(simple) = plan.schemas().simple_content(ty) else { return Token::Text };
+        match Form::of(&simple.compiled, plan.options().numbers) {
+            Form::Boolean => Token::Boolean,
+            Form::Integer { string: false }
+            | Form::Decimal { string: false }
+            | Form::Float { string: false }
+            | Form::Double { string: false } => Token::Number,
+            _ => Token::Text,
+        }
+    };
+    parameters.iter().map(token).collect()
+}
 
 /// A field of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,6 +12,7 @@
 
 mod corpus;
 mod envelope;
+mod exchange;
 mod json_reader;
 mod json_vectors;
 mod openapi_corpus;

@@ -1,0 +1,289 @@
+//! What a service answers, in pieces, as JSON or XML for the caller; or as the fault that it is.
+
+use super::{Form, Messages, Thrown, verbatim::Verbatim};
+use crate::{
+    Fault, FaultKind, Limits,
+    envelope::{Closer, Opener, Progress as Opening},
+    transcode::{Body, Decoder, Plan},
+    xml::{Event, Reader},
+};
+
+type Result<T = ()> = std::result::Result<T, Box<Fault>>;
+
+/// Bytes of a message before its body, and of a message that is a fault: these are kept as they came.
+const KEPT_BYTES: usize = 1 << 20;
+/// Bytes that are taken at a time, so that what is written is passed on before more is.
+const PIECE_BYTES: usize = 16 << 10;
+
+/// How far an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It is not told yet what it is.
+    Opening,
+    /// It is an answer that went well, so far.
+    Content,
+    /// It is a fault; what it says is told at its end.
+    Fault,
+}
+
+/// What an answer was.
+#[derive(Debug)]
+pub enum Outcome {
+    /// An answer; all of it was written.
+    Content,
+    /// A fault; nothing was written.
+    Thrown(Box<Thrown>),
+    /// Nothing at all, where the operation has no answer.
+    Nothing,
+}
+
+/// An answer that is being read.
+#[derive(Debug)]
+pub struct Answer<'p> {
+    plan: &'p Plan,
+    messages: &'p Messages,
+    charset: Option<String>,
+    limits: Limits,
+    reader: Reader<'p>,
+    state: State<'p>,
+    /// What came before the body, and all of a fault.
+    kept: Vec<u8>,
+    form: Form,
+    received: bool,
+}
+
+#[derive(Debug)]
+enum State<'p> {
+    Opening(Box<Opener>),
+    Body(Box<Content<'p>>),
+    Closing(Closer),
+    Fault,
+}
+
+#[derive(Debug)]
+struct Content<'p> {
+    decoder: Decoder<'p>,
+    verbatim: Verbatim,
+    scratch: Vec<u8>,
+    /// How many of the body's children have to be read.
+    left: usize,
+}
+
+impl<'p> Answer<'p> {
+    /// For the answer of one request.
+    ///
+    /// # Errors
+    /// When the charset is not one we read.
+    pub fn new(
+        plan: &'p Plan,
+        messages: &'p Messages,
+        form: Form,
+        charset: Option<&str>,
+        limits: &Limits,
+    ) -> Result<Self> {
+        // What streams is bounded by its depth; how long it may be is its reader's affair.
+        let streaming = Limits { document_bytes: u64::MAX, nodes: u64::MAX, ..limits.clone() };
+        Ok(Self {
+            plan,
+            messages,
+            charset: charset.map(str::to_owned),
+            limits: limits.clone(),
+            reader: Reader::streaming(charset, &plan.schemas().symbols, &streaming)?,
+            state: State::Opening(Box::default()),
+            kept: Vec::new(),
+            form,
+            received: false,
+        })
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub const fn progress(&self) -> Progress {
+        match self.state {
+            State::Opening(_) => Progress::Opening,
+            State::Body(_) | State::Closing(_) => Progress::Content,
+            State::Fault => Progress::Fault,
+        }
+    }
+
+    /// Takes the next bytes, and appends what is ready for the caller.
+    ///
+    /// # Errors
+    /// When they are not an answer that the contract allows.
+    pub fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Progress> {
+        self.received |= !bytes.is_empty();
+        for piece in bytes.chunks(PIECE_BYTES) {
+            if matches!(self.state, State::Opening(_) | State::Fault) {
+                if self.kept.len() + piece.len() > KEPT_BYTES {
+                    let why =
+                        format!("the header, or the fault, is larger than {KEPT_BYTES} bytes");
+                    return Err(self.reader.fault(FaultKind::Limit, why));
+                }
+                self.kept.extend_from_slice(piece);
+            }
+            if !matches!(self.state, State::Fault) {
+                self.reader.feed(piece)?;
+                self.run(out)?;
+            }
+        }
+        Ok(self.progress())
+    }
+
+    /// Says that no more bytes come, and tells what it was.
+    ///
+    /// # Errors
+    /// When the answer is not whole, or is none.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<Outcome> {
+        if !self.received && self.messages.one_way {
+            return Ok(Outcome::Nothing);
+        }
+        if !matches!(self.state, State::Fault) {
+            self.reader.finish()?;
+            if !self.run(out)? && !matches!(self.state, State::Fault) {
+                return Err(self.reader.fault(FaultKind::Message, "the message is not whole"));
+            }
+        }
+        match self.state {
+            State::Fault => {
+                let charset = self.charset.as_deref();
+                Thrown::read(self.plan, self.messages, &self.kept, charset, &self.limits)
+                    .map(|thrown| Outcome::Thrown(Box::new(thrown)))
+            }
+            _ if self.messages.one_way => Ok(Outcome::Nothing),
+            _ => Ok(Outcome::Content),
+        }
+    }
+
+    /// Goes on as far as the bytes reach. True at the end of the message.
+    fn run(&mut self, out: &mut Vec<u8>) -> Result<bool> {
+        loop {
+            let event = self.reader.pull()?;
+            if event == Event::NeedMore {
+                return Ok(false);
+            }
+            match &mut self.state {
+                State::Opening(opener) => {
+                    if opener.step(&self.reader, event).map_err(|why| why.fault)? == Opening::Body {
+                        let opener = std::mem::take(opener);
+                        if self.begin(*opener, event, out)? {
+                            return Ok(false);
+                        }
+                    }
+                }
+                State::Body(content) => {
+                    if content.event(&self.reader, event, self.form, out)? {
+                        self.state = State::Closing(Closer::new(false, false));
+                    }
+                }
+                State::Closing(closer) => {
+                    if closer.step(&self.reader, event).map_err(|why| why.fault)? {
+                        return Ok(true);
+                    }
+                }
+                State::Fault => return Ok(false),
+            }
+        }
+    }
+
+    /// The body begins. True when it is a fault.
+    fn begin(&mut self, opener: Opener, event: Event, out: &mut Vec<u8>) -> Result<bool> {
+        let envelope = opener.into_envelope();
+        if envelope.version != self.messages.version {
+            let why = "the answer is of another SOAP than the request";
+            return Err(self.reader.fault(FaultKind::Message, why));
+        }
+        if envelope.is_fault {
+            self.state = State::Fault;
+            return Ok(true);
+        }
+        self.kept = Vec::new();
+        let Some(response) = &self.messages.response else {
+            // Some services answer what asks for no answer; what they say is nobody's affair.
+            self.state = State::Closing(Closer::new(true, event == Event::End));
+            return Ok(false);
+        };
+        let left = match response.body() {
+            Body::Parts(parts) => parts.len(),
+            Body::Empty => 0,
+            _ => 1,
+        };
+        let mut content = Box::new(Content {
+            decoder: Decoder::new(self.plan, response),
+            verbatim: Verbatim::new(3),
+            scratch: Vec::new(),
+            left,
+        });
+        let closes = event == Event::End;
+        let done = match closes {
+            true => {
+                content.end(&self.reader, self.form, out)?;
+                true
+            }
+            false => content.event(&self.reader, event, self.form, out)?,
+        };
+        self.state = match done {
+            true => State::Closing(Closer::new(false, closes)),
+            false => State::Body(content),
+        };
+        Ok(false)
+    }
+}
+
+impl Content<'_> {
+    /// Takes an event of the body's content. True when that was the last one that has to be there.
+    fn event(
+        &mut self,
+        reader: &Reader<'_>,
+        event: Event,
+        form: Form,
+        out: &mut Vec<u8>,
+    ) -> Result<bool> {
+        match event {
+            Event::Instruction => {
+                return Err(
+                    reader.fault(FaultKind::Message, "a processing instruction in a message")
+                );
+            }
+            Event::Eof => return Err(reader.fault(FaultKind::Message, "the message is not whole")),
+            // The body itself ends, and lacks something, which the decoder names.
+            Event::End if reader.depth() == 2 => {
+                self.end(reader, form, out)?;
+                return Ok(true);
+            }
+            Event::Text if reader.depth() == 2 => {
+                return match reader.text().trim().is_empty() {
+                    true => Ok(false),
+                    false => {
+                        Err(reader.fault(FaultKind::Message, "text between the body's elements"))
+                    }
+                };
+            }
+            _ => {}
+        }
+        self.decoder.event(reader, event)?;
+        match form {
+            Form::Json => self.decoder.drain(out),
+            Form::Xml => {
+                self.scratch.clear();
+                self.decoder.drain(&mut self.scratch);
+                self.verbatim.event(reader, event, out);
+            }
+        }
+        if event == Event::End && reader.depth() == 3 {
+            self.left = self.left.saturating_sub(1);
+            if self.left == 0 {
+                self.end(reader, form, out)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn end(&mut self, reader: &Reader<'_>, form: Form, out: &mut Vec<u8>) -> Result {
+        self.decoder.end_body(reader)?;
+        if form == Form::Json {
+            self.decoder.drain(out);
+        }
+        Ok(())
+    }
+}
