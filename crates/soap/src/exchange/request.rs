@@ -40,14 +40,14 @@ impl Messages {
     ) -> Result {
         open(self.version, out);
         match form {
-            Form::Json => self.from_json(plan, given, body, limits, out)?,
-            Form::Xml => self.from_xml(plan, body, limits, out)?,
+            Form::Json => self.json_body(plan, given, body, limits, out)?,
+            Form::Xml => self.xml_body(plan, body, limits, out)?,
         }
         close(out);
         Ok(())
     }
 
-    fn from_json(
+    fn json_body(
         &self,
         plan: &Plan,
         given: &[Given<'_>],
@@ -71,7 +71,7 @@ impl Messages {
     }
 
     /// The element goes on as it came, once it was seen to be what the contract says.
-    fn from_xml(&self, plan: &Plan, body: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result {
+    fn xml_body(&self, plan: &Plan, body: &[u8], limits: &Limits, out: &mut Vec<u8>) -> Result {
         if matches!(self.request.body(), Body::Empty) && body.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
         }
