@@ -1,4 +1,4 @@
-//! Every WSDL of the corpus loads, or is refused with a reason.
+//! Every WSDL of the corpus loads, or is refused with a reason that somebody else confirms.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs};
 
@@ -7,7 +7,10 @@ use pasarela_soap::{
     xsd::{Document, Options},
 };
 
-use crate::corpus::{Beside, files, folder};
+use crate::{
+    corpus::{Beside, files, folder},
+    validators,
+};
 
 /// A reason without what is particular to one document.
 fn kind_of(reason: &str) -> String {
@@ -22,14 +25,14 @@ fn kind_of(reason: &str) -> String {
 }
 
 #[test]
-fn every_wsdl_of_the_corpus_loads_or_is_refused_with_a_reason() {
+fn every_wsdl_of_the_corpus_loads_or_is_refused_for_a_reason_that_others_confirm() {
     let Some(folder) = folder("wsdl") else { return };
     let limits = Limits { doctype: pasarela_soap::Doctype::StepOver, ..Limits::import() };
     let options = Options { limits, ..Options::default() };
     let (mut loaded, mut empty, mut operations) = (0, 0, 0);
     let mut refused: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut rules: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut report = String::new();
+    let (mut report, mut reasons) = (String::new(), Vec::new());
     for path in files(&folder, &["wsdl"]) {
         let url = path.canonicalize().unwrap().to_string_lossy().into_owned();
         let root = Document { url, bytes: fs::read(&path).unwrap() };
@@ -48,6 +51,7 @@ fn every_wsdl_of_the_corpus_loads_or_is_refused_with_a_reason() {
             )
             .unwrap();
             let kind = format!("{} {}", fault.rule.unwrap_or("-"), kind_of(&fault.message));
+            reasons.push((name.clone(), fault.message.replace(['\t', '\n'], " ")));
             refused.entry(kind).or_default().push(name);
         } else {
             loaded += 1;
@@ -69,4 +73,11 @@ fn every_wsdl_of_the_corpus_loads_or_is_refused_with_a_reason() {
     }
     println!("{rules:?}");
     assert!(loaded > 850, "{loaded}");
+    let Some(confirmed) = validators::refusals(&folder, &reasons) else { return };
+    let mut by: BTreeMap<&str, usize> = BTreeMap::new();
+    confirmed.iter().for_each(|(_, who, _)| *by.entry(who).or_default() += 1);
+    println!("refused by others too: {by:?}");
+    assert_eq!(confirmed.len(), reasons.len(), "the judge did not come to the end");
+    let alone: Vec<_> = confirmed.iter().filter(|(_, who, _)| who == "nobody").collect();
+    assert!(alone.is_empty(), "only we refuse {alone:#?}");
 }
