@@ -11,6 +11,7 @@ mod contract;
 mod gateway;
 mod http1;
 mod http2;
+mod mime;
 mod soap;
 mod transcode;
 mod websocket;
@@ -35,6 +36,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("route", gateway::route),
     ("soap_envelope", soap::envelope),
     ("soap_json", soap::json),
+    ("soap_mime", mime::parts),
     ("soap_wsdl", soap::wsdl),
     ("soap_xml", soap::xml),
     ("soap_xsd", xsd::xsd),

@@ -8,6 +8,7 @@ pub mod exchange;
 pub mod fault;
 pub mod json;
 pub mod limits;
+pub mod mime;
 pub mod name;
 pub mod openapi;
 pub mod sample;

@@ -12,11 +12,12 @@ use pasarela_net::{
 use pasarela_soap::{
     Fault, FaultKind, Limits, Symbols,
     envelope::{self, Envelope, Opener, Progress},
+    mime::Related,
     wsdl::catalog::SoapVersion,
     xml::{Event, Reader},
 };
 
-use super::{Order, action::Stated, ahead::Ahead, dispatch::SoapOperations, related::Related};
+use super::{Order, action::Stated, ahead::Ahead, dispatch::SoapOperations, related::Root};
 use crate::{
     ctx::{Ctx, Spoken},
     downstream::{Answer, Downstream},
@@ -84,9 +85,9 @@ pub(crate) async fn open<D: Downstream>(
     Ok(ahead)
 }
 
-/// The message as it comes in, alone or as the first part of several.
+/// The message as it comes in, alone or as the root part of several.
 struct Message {
-    related: Option<Related>,
+    related: Option<Root>,
     reader: Reader<'static>,
     opener: Option<Opener>,
 }
@@ -102,15 +103,9 @@ impl Message {
             ));
         }
         let media = &stated.media;
-        let related = match media.media_type == "multipart/related" {
-            true => Some(Related::new(
-                media
-                    .parameter("boundary")
-                    .ok_or_else(|| unreadable("multipart/related without a boundary"))?,
-                media.parameter("start"),
-            )),
-            false => None,
-        };
+        let related = Related::read(media)
+            .map_err(|detail| Refusal::new(Code::MediaUnsupported, detail))?
+            .map(|related| Root::new(&related));
         let charset = match related {
             // Each part has a charset of its own; XML tells it by itself.
             Some(_) => None,
@@ -123,19 +118,35 @@ impl Message {
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<Option<Envelope>, Refusal> {
-        let mut part = Vec::new();
-        let bytes = match &mut self.related {
-            None => bytes,
-            Some(related) => {
-                related.take(bytes, &mut part).map_err(unreadable)?;
-                &part
-            }
+        let Some(root) = &mut self.related else {
+            self.reader.feed(bytes).map_err(|fault| unread(&fault))?;
+            return self.run();
         };
-        self.reader.feed(bytes).map_err(|fault| unread(&fault))?;
-        self.run()
+        let mut part = Vec::new();
+        root.take(bytes, &mut part).map_err(|fault| unread(&fault))?;
+        let whole = root.is_behind();
+        self.reader.feed(&part).map_err(|fault| unread(&fault))?;
+        match self.run()? {
+            // What follows are attachments: whatever they hold, the envelope is over.
+            None if whole => self.over().map(Some),
+            opening => Ok(opening),
+        }
     }
 
     fn end(&mut self) -> Result<Envelope, Refusal> {
+        if let Some(root) = &mut self.related {
+            let mut part = Vec::new();
+            root.end(&mut part).map_err(|fault| unread(&fault))?;
+            if !root.is_behind() {
+                let detail = "no part of the message has the identifier that start names";
+                return Err(Refusal::new(Code::SoapInvalid, detail));
+            }
+            self.reader.feed(&part).map_err(|fault| unread(&fault))?;
+        }
+        self.over()
+    }
+
+    fn over(&mut self) -> Result<Envelope, Refusal> {
         self.reader.finish().map_err(|fault| unread(&fault))?;
         self.run()?.ok_or_else(|| Refusal::new(Code::SoapInvalid, "the message has no body"))
     }

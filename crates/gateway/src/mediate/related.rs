@@ -1,133 +1,135 @@
-//! The first part of a `multipart/related` message (RFC 2387), where a SOAP message with attachments
-//! has its envelope (SOAP Messages with Attachments §3, XOP §4.1).
+//! The root part of a `multipart/related` message (RFC 2387), where a SOAP message with attachments
+//! has its envelope (SOAP Messages with Attachments §3, XOP §4.1). It need not be the first.
 
-/// Bytes that the head of a part may have, the preamble before it included.
-const HEAD_BYTES: usize = 8 << 10;
+use pasarela_soap::{
+    Fault,
+    mime::{Event, Limits, Reader, Related},
+};
 
-/// Finds the first part.
+/// Finds the root part.
 #[derive(Debug)]
-pub(super) struct Related {
-    /// `--` and the boundary.
-    delimiter: String,
+pub(super) struct Root {
+    reader: Reader,
+    /// Its identifier; without one it is the first part.
     start: Option<String>,
-    /// What came and was not given on: before the part its head, in it what may be a delimiter.
-    held: Vec<u8>,
     at: At,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
-    Head,
-    Part,
+    Before,
+    Inside,
     Behind,
 }
 
-impl Related {
-    /// For a body with this boundary, whose `start` parameter names the envelope's part.
-    pub(super) fn new(boundary: &str, start: Option<&str>) -> Self {
-        Self {
-            delimiter: format!("--{boundary}"),
-            start: start.map(str::to_owned),
-            held: Vec::new(),
-            at: At::Head,
-        }
+impl Root {
+    /// Of a message whose `Content-Type` said this.
+    pub(super) fn new(related: &Related) -> Self {
+        // What follows the root goes by unread, so that the bound on the body is the one that counts.
+        let limits = Limits { bytes: u64::MAX, ..Limits::default() };
+        Self { reader: Reader::new(related, limits), start: related.start.clone(), at: At::Before }
     }
 
-    /// Takes the next bytes and appends those of the first part to `out`.
+    /// Takes the next bytes and appends those of the root part to `out`, decoded.
     ///
     /// # Errors
-    /// Why the envelope cannot be found.
-    pub(super) fn take(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), &'static str> {
+    /// Why it cannot be found.
+    pub(super) fn take(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Box<Fault>> {
         if self.at == At::Behind {
             return Ok(());
         }
-        self.held.extend_from_slice(bytes);
-        if self.at == At::Head {
-            let Some(end) = memchr::memmem::find(&self.held, b"\r\n\r\n") else {
-                return match self.held.len() > HEAD_BYTES {
-                    true => Err("the first part of the message has no end of its head"),
-                    false => Ok(()),
-                };
-            };
-            self.check(self.held.get(..end).unwrap_or_default())?;
-            self.held.drain(..end + 4);
-            self.at = At::Part;
+        self.reader.feed(bytes);
+        self.run(out)
+    }
+
+    /// Nothing more comes.
+    ///
+    /// # Errors
+    /// When the root part is not there, or not as a whole.
+    pub(super) fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Box<Fault>> {
+        self.reader.finish();
+        self.run(out)
+    }
+
+    /// Whether all of it was there.
+    pub(super) fn is_behind(&self) -> bool {
+        self.at == At::Behind
+    }
+
+    fn run(&mut self, out: &mut Vec<u8>) -> Result<(), Box<Fault>> {
+        while self.at != At::Behind {
+            match self.reader.pull()? {
+                Event::Part if self.is_root() => self.at = At::Inside,
+                Event::Data if self.at == At::Inside => out.extend_from_slice(self.reader.data()),
+                Event::End if self.at == At::Inside => self.at = At::Behind,
+                Event::NeedMore | Event::Eof => break,
+                Event::Part | Event::Data | Event::End => {}
+            }
         }
-        let delimiter = [b"\r\n", self.delimiter.as_bytes()].concat();
-        let (give, drop) = match memchr::memmem::find(&self.held, &delimiter) {
-            Some(end) => {
-                self.at = At::Behind;
-                (end, self.held.len())
-            }
-            None => {
-                let safe = self.held.len().saturating_sub(delimiter.len());
-                (safe, safe)
-            }
-        };
-        out.extend_from_slice(self.held.get(..give).unwrap_or_default());
-        self.held.drain(..drop);
         Ok(())
     }
 
-    fn check(&self, head: &[u8]) -> Result<(), &'static str> {
-        let text = std::str::from_utf8(head).map_err(|_| "the first part's head is not text")?;
-        let mut lines = text.split("\r\n").skip_while(|line| line.trim_end() != self.delimiter);
-        if lines.next().is_none() {
-            return Err("the message does not begin with its boundary");
+    fn is_root(&self) -> bool {
+        match &self.start {
+            Some(start) => self.reader.part().id.as_ref() == Some(start),
+            None => self.reader.parts() == 1,
         }
-        for line in lines {
-            let (name, value) = line.split_once(':').unwrap_or((line, ""));
-            let value = value.trim();
-            if name.eq_ignore_ascii_case("content-transfer-encoding")
-                && !["binary", "8bit", "7bit"].iter().any(|plain| value.eq_ignore_ascii_case(plain))
-            {
-                return Err("the envelope's part is encoded; send it as binary");
-            }
-            if name.eq_ignore_ascii_case("content-id")
-                && let Some(start) = &self.start
-                && value.trim_matches(['<', '>']) != start.trim_matches(['<', '>'])
-            {
-                return Err("the envelope has to be the first part of the message");
-            }
-        }
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use pasarela_soap::envelope::ContentType;
+
     use super::*;
 
-    const HEAD: &str =
-        "\r\n--b\r\nContent-Type: application/xop+xml\r\nContent-ID: <root@x>\r\n\r\n";
+    const ROOT: &str =
+        "--b\r\nContent-Type: application/xop+xml\r\nContent-ID: <root@x>\r\n\r\n<x/>\r\n-- ";
+    const OTHER: &str = "--b\r\nContent-ID: <other@x>\r\n\r\n\u{0}";
 
-    fn all(start: Option<&str>, text: &str) -> Result<String, &'static str> {
-        let mut related = Related::new("b", start);
-        let mut out = Vec::new();
-        for byte in text.as_bytes() {
-            related.take(&[*byte], &mut out)?;
-        }
-        let mut at_once = Vec::new();
-        Related::new("b", start).take(text.as_bytes(), &mut at_once)?;
-        assert_eq!(out, at_once);
-        Ok(String::from_utf8(out).unwrap())
+    /// What is found, cut anywhere; nothing when the message is refused or has no root.
+    fn found(start: Option<&str>, text: &str) -> Option<String> {
+        let media = "multipart/related; boundary=b";
+        let media = start.map_or(media.to_owned(), |start| format!("{media}; start=\"{start}\""));
+        let related = Related::read(&ContentType::read(&media).unwrap()).unwrap().unwrap();
+        let read = |size: usize| {
+            let (mut root, mut out) = (Root::new(&related), Vec::new());
+            for piece in text.as_bytes().chunks(size) {
+                root.take(piece, &mut out).ok()?;
+            }
+            root.end(&mut out).ok()?;
+            root.is_behind().then(|| String::from_utf8(out).unwrap())
+        };
+        let whole = read(text.len().max(1));
+        assert_eq!(read(1), whole, "{text:?}");
+        whole
     }
 
     #[test]
-    fn the_first_part_is_found_wherever_the_bytes_are_cut() {
-        let text = format!("{HEAD}<x/>\r\n-- \r\n--b\r\n\r\n\u{0}\r\n--b--");
-        for (start, text) in
-            [(None, &text[..]), (Some("<root@x>"), &text), (Some("root@x"), &text[2..])]
-        {
-            assert_eq!(all(start, text).unwrap(), "<x/>\r\n-- ");
+    fn the_root_is_the_first_part_or_the_one_that_start_names() {
+        let first = format!("{ROOT}\r\n{OTHER}\r\n--b--");
+        let second = format!("{OTHER}\r\n{ROOT}\r\n--b--");
+        for (start, text) in [
+            (None, &first),
+            (Some("<root@x>"), &first),
+            (Some("root@x"), &first),
+            (Some("<root@x>"), &second),
+        ] {
+            assert_eq!(found(start, text).as_deref(), Some("<x/>\r\n-- "), "{start:?}");
         }
     }
 
     #[test]
-    fn t49_an_envelope_that_is_not_first_or_not_plain_is_refused() {
-        assert!(all(Some("<other>"), HEAD).is_err());
-        assert!(all(None, "--c\r\n\r\n<x/>").is_err());
-        assert!(all(None, "--b\r\nContent-Transfer-Encoding: base64\r\n\r\nPHgvPg==").is_err());
-        assert!(all(None, &"x".repeat(HEAD_BYTES + 1)).is_err());
+    fn the_root_may_be_encoded() {
+        let text = "--b\r\nContent-Transfer-Encoding: base64\r\n\r\nPHgv\r\nPg==\r\n--b--";
+        assert_eq!(found(None, text).as_deref(), Some("<x/>"));
+    }
+
+    #[test]
+    fn t49_a_root_that_is_not_there_is_not_guessed() {
+        let text = format!("{ROOT}\r\n{OTHER}\r\n--b--");
+        assert_eq!(found(Some("<third@x>"), &text), None);
+        assert_eq!(found(None, "--c\r\n\r\n<x/>\r\n--c--"), None);
+        assert_eq!(found(None, ROOT), None);
     }
 }

@@ -128,25 +128,105 @@ fn what_is_not_soap_is_answered_in_the_version_it_speaks() {
     assert_eq!(upstream.requests().len(), 0);
 }
 
+/// A message in parts, its root a call of `Track`; the head of the root says more.
+fn in_parts(boundary: &str, root_first: bool, more: &str, root: &str) -> String {
+    let root =
+        format!("Content-Type: application/xop+xml\r\nContent-ID: <root@x>\r\n{more}\r\n{root}");
+    let other = "Content-Type: image/png\r\nContent-ID: <1@x>\r\n\r\n\u{0}<not/>".to_owned();
+    let parts = if root_first { [root, other] } else { [other, root] };
+    format!("--{boundary}\r\n{}\r\n--{boundary} \r\n{}\r\n--{boundary}--\r\n", parts[0], parts[1])
+}
+
 #[test]
-fn a_message_with_attachments_is_read_in_its_first_part() {
+fn a_message_with_attachments_is_read_in_its_root_part_and_goes_on_as_it_came() {
     let upstream = Upstream::ok("<done/>");
     let gateway = parcels(&upstream);
-    let body = format!(
-        "--b\r\nContent-Type: application/xop+xml; charset=UTF-8; type=\"text/xml\"\r\nContent-ID: <root>\r\n\r\n{}\r\n\
-         --b\r\nContent-Type: image/png\r\nContent-ID: <1>\r\n\r\n\u{0}\r\n--b--\r\n",
-        envelope(V11, "", TRACK)
-    );
-    let media = |start: &str| {
-        format!(
-            "Content-Type: multipart/related; boundary=\"b\"; type=\"application/xop+xml\"; start=\"{start}\""
-        )
-    };
-    assert_eq!(post(&gateway, &media("<root>"), &body).status, 200);
-    assert_eq!(upstream.requests()[0].length, body.len() as u64);
-    assert_eq!(gateway.access_lines(1)[0]["operation"], "Track");
-    let other = post(&gateway, &media("<1>"), &body);
-    assert!(other.text().contains("GW0030"), "{}", other.brief());
+    let envelope = envelope(V11, "", TRACK);
+    let encoded = base64(envelope.as_bytes());
+    let related = "Content-Type: multipart/related; type=\"application/xop+xml\"";
+    let senders = [
+        (format!("{related}; boundary=b; start=\"<root@x>\""), in_parts("b", true, "", &envelope)),
+        (format!("{related}; boundary=\"b\""), in_parts("b", true, "", &envelope)),
+        // The boundaries of Java, gSOAP and Python.
+        (
+            format!("{related}; boundary=----=_Part_0_1.2"),
+            in_parts("----=_Part_0_1.2", true, "", &envelope),
+        ),
+        (
+            format!("{related}; boundary=\"==a/b:c+d==\"; start=root@x"),
+            in_parts("==a/b:c+d==", true, "", &envelope),
+        ),
+        // The root need not be first, nor plain.
+        (format!("{related}; boundary=b; start=\"<root@x>\""), in_parts("b", false, "", &envelope)),
+        (
+            format!("{related}; boundary=b"),
+            in_parts("b", true, "Content-Transfer-Encoding: base64\r\n", &encoded),
+        ),
+    ];
+    for (fields, body) in &senders {
+        let answer = post(&gateway, fields, body);
+        assert_eq!(answer.status, 200, "{fields}: {}", answer.brief());
+    }
+    let requests = upstream.requests();
+    assert_eq!(requests.len(), senders.len());
+    for (request, (_, body)) in requests.iter().zip(&senders) {
+        assert!(request.body == body.as_bytes(), "byte for byte: {}", request.text());
+    }
+    let lines = gateway.access_lines(senders.len());
+    assert!(lines.iter().all(|line| line["operation"] == "Track"), "{lines:?}");
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for three in bytes.chunks(3) {
+        let bits =
+            three.iter().enumerate().fold(0, |all, (at, b)| all | u32::from(*b) << (16 - 8 * at));
+        for at in 0..4 {
+            let index = (bits >> (18 - 6 * at)) as usize & 63;
+            out.push(if at <= three.len() { ALPHABET[index] as char } else { '=' });
+        }
+    }
+    out
+}
+
+#[test]
+fn t49_a_message_in_parts_whose_root_can_be_read_in_two_ways_is_refused() {
+    let upstream = Upstream::ok("<done/>");
+    let gateway = parcels(&upstream);
+    let related = |rest: &str| format!("Content-Type: multipart/related; type=\"text/xml\"{rest}");
+    let envelope = envelope(V11, "", TRACK);
+    let good = in_parts("b", true, "", &envelope);
+    let cases = [
+        (related(""), good.clone(), "GW0030"),
+        (related("; boundary=\"b \""), good.clone(), "GW0030"),
+        (related("; boundary=b; boundary=c"), good.clone(), "GW0032"),
+        (related("; boundary=c"), good.clone(), "GW0031"),
+        (related("; boundary=b; start=\"<1@x>\""), good.clone(), "GW0031"),
+        (related("; boundary=b; start=\"<2@x>\""), good.clone(), "GW0031"),
+        (related("; boundary=b"), good.replace("--b \r\n", "--bb\r\n"), "GW0031"),
+        (related("; boundary=b"), good.replace("\r\n", "\n"), "GW0031"),
+        (
+            related("; boundary=b"),
+            in_parts("b", true, "Content-ID: <2@x>\r\n", &envelope),
+            "GW0031",
+        ),
+        (
+            related("; boundary=b"),
+            in_parts("b", true, "Content-Transfer-Encoding: x-uuencode\r\n", &envelope),
+            "GW0031",
+        ),
+        (
+            related("; boundary=b"),
+            in_parts("b", true, "", &envelope[..envelope.len() / 4]),
+            "GW0031",
+        ),
+    ];
+    for (fields, body, code) in cases {
+        let answer = post(&gateway, &fields, &body);
+        assert!(answer.text().contains(code), "{fields}\n{body}: {}", answer.brief());
+    }
+    assert_eq!(upstream.requests().len(), 0);
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn parameter_value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([';', ' ', '\t']).unwrap_or(text.len());
         let (value, after) = text.split_at(end);
-        let fine = !value.is_empty() && value.bytes().all(is_token);
+        let fine = !value.is_empty() && value.bytes().all(is_value);
         return fine.then(|| (value.to_owned(), after));
     };
     let mut value = String::new();
@@ -86,6 +86,11 @@ fn parameter_value(text: &str) -> Option<(String, &str)> {
 /// RFC 9110, section 5.6.2; `/` and `:` are let through, because unquoted actions and boundaries hold them.
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~/:".contains(&byte)
+}
+
+/// What an unquoted value may hold: a token, and `=`, with which many boundaries begin.
+fn is_value(byte: u8) -> bool {
+    is_token(byte) || byte == b'='
 }
 
 /// The value of a `SOAPAction` field: what is between the quotes. Without them it is taken as it is, as many senders write it.
