@@ -88,9 +88,9 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~/:".contains(&byte)
 }
 
-/// What an unquoted value may hold: a token, and `=`, with which many boundaries begin.
+/// What an unquoted value may hold: a token; `=`, with which many boundaries begin; what identifiers of parts are made of.
 fn is_value(byte: u8) -> bool {
-    is_token(byte) || byte == b'='
+    is_token(byte) || b"=@<>".contains(&byte)
 }
 
 /// The value of a `SOAPAction` field: what is between the quotes. Without them it is taken as it is, as many senders write it.
