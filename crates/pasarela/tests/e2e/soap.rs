@@ -205,7 +205,11 @@ fn t49_a_message_in_parts_whose_root_can_be_read_in_two_ways_is_refused() {
         // The part that start names is an image.
         (related("; boundary=b; start=\"<1@x>\""), good.clone(), "GW0030"),
         (related("; boundary=b; start=\"<2@x>\""), good.clone(), "GW0031"),
-        (related("; boundary=b"), good.replace("--b \r\n", "--bb\r\n"), "GW0031"),
+        (
+            related("; boundary=b; start=\"<root@x>\""),
+            in_parts("b", false, "", &envelope).replace("--b \r\n", "--bb\r\n"),
+            "GW0031",
+        ),
         (related("; boundary=b"), good.replace("\r\n", "\n"), "GW0031"),
         (
             related("; boundary=b"),
