@@ -1,9 +1,17 @@
 //! Contracts: whatever a document holds, it is read or every fault of it has a place; and what is
 //! served of it can be read again.
 
-use pasarela_contract::{ContractFault, openapi as api, read, wsdl as soap};
+use pasarela_contract::{
+    Contract, ContractFault, openapi as api, soap::SoapContract, wsdl as soap,
+};
+use pasarela_model::RestFace;
+use pasarela_soap::xsd::NoDocuments;
 
 const URL: &str = "https://gateway.example/a&b/v1";
+
+fn read(document: &[u8], name: &str) -> Result<Contract, Vec<ContractFault>> {
+    pasarela_contract::read(document, name, &mut NoDocuments, &RestFace::default())
+}
 
 /// The first byte decides between YAML and JSON.
 pub(super) fn openapi(bytes: &[u8]) {
@@ -30,7 +38,9 @@ pub(super) fn wsdl(document: &[u8]) {
         Err(faults) => placed(&faults, document),
         Ok(contract) => {
             assert!(!contract.operations.is_empty());
-            let ours = soap::with_address(&contract.served.document, URL);
+            let compiled = SoapContract::compile(&contract.served).expect("what was read compiles");
+            assert_eq!(compiled.operations(), contract.operations);
+            let ours = soap::served(&contract.served, "", URL).expect("the document itself");
             let again = read(ours.as_bytes(), "served.wsdl").expect("what is served can be read");
             assert_eq!(again.operations, contract.operations);
         }

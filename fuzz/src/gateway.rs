@@ -186,7 +186,7 @@ pub(super) fn route(bytes: &[u8]) {
                 assert!(operation.is_none_or(|index| index < apis[api].operations.len()));
                 api
             }
-            Found::NoOperation { api } | Found::Contract { api } => api,
+            Found::NoOperation { api } | Found::Contract { api, .. } => api,
             Found::MethodNotAllowed { api, allow } => {
                 assert!(!allow.is_empty() && allow.split(", ").all(|one| one != method), "{allow}");
                 api

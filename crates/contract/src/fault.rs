@@ -32,10 +32,24 @@ impl Position {
     }
 }
 
+/// What a fault is about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Subject {
+    /// The document that was read.
+    #[default]
+    Contract,
+    /// A document that belongs to it, by its URL.
+    Document(String),
+    /// What is chosen for the REST face of an operation.
+    Mapping(String),
+}
+
 /// One fault of a contract document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{column}: {message}; {cure}")]
 pub struct ContractFault {
+    /// What it is about.
+    pub subject: Subject,
     /// Line, from 1.
     pub line: u32,
     /// Column in characters, from 1.
@@ -49,7 +63,13 @@ pub struct ContractFault {
 impl ContractFault {
     pub(crate) fn new(at: Position, message: impl Into<String>, cure: impl Into<String>) -> Self {
         let Position { line, column } = at;
-        Self { line, column, message: message.into(), cure: cure.into() }
+        let subject = Subject::Contract;
+        Self { subject, line, column, message: message.into(), cure: cure.into() }
+    }
+
+    /// A fault of the document as a whole.
+    pub(crate) fn start(message: &str, cure: &str) -> Self {
+        Self::new(Position::START, message, cure)
     }
 }
 
@@ -92,7 +112,11 @@ impl Faults {
         if self.0.is_empty() {
             return Ok(value);
         }
-        self.0.sort_by_key(|fault| (fault.line, fault.column));
+        let foreign = |fault: &ContractFault| match &fault.subject {
+            Subject::Contract => String::new(),
+            Subject::Document(name) | Subject::Mapping(name) => name.clone(),
+        };
+        self.0.sort_by_key(|fault| (foreign(fault), fault.line, fault.column));
         Err(self.0)
     }
 }

@@ -8,18 +8,20 @@
 //!   that looks deeper into OpenAPI documents.
 //! - [`openapi`] and [`wsdl`] find the operations, and put the gateway's own address into the
 //!   documents that are served to callers.
+//! - [`soap`] is what a WSDL compiles to: messages both ways, and the routes of its REST face.
 
 pub mod openapi;
+pub mod soap;
 pub mod tree;
 pub mod wsdl;
 
 mod fault;
 mod template;
-mod xml;
 
-use pasarela_model::{Operation, ServedContract};
+use pasarela_model::{Operation, RestFace, ServedContract};
+use pasarela_soap::xsd::Resolver;
 
-pub use fault::{ContractFault, Position};
+pub use fault::{ContractFault, Position, Subject};
 
 use crate::{fault::Faults, tree::Syntax};
 
@@ -37,43 +39,62 @@ pub struct Contract {
     pub served: ServedContract,
     /// `true` for WSDL.
     pub soap: bool,
+    /// Operations of a WSDL that cannot be offered over REST, and why.
+    pub left_out: Vec<(String, String)>,
 }
 
-/// Reads a contract. Only the extension of `file_name` matters, and only where the first
-/// character of the document does not tell what it is.
+/// Reads a contract. Of a `file_name` only the extension matters, and only where the first
+/// character of the document does not tell what it is. What a WSDL imports comes from `documents`,
+/// relative to `file_name`; `rest` is what is chosen for its REST face.
 ///
 /// # Errors
 /// All faults of the document, in its order; at least one.
-pub fn read(bytes: &[u8], file_name: &str) -> Result<Contract, Vec<ContractFault>> {
-    let text = text_of(bytes).map_err(|fault| vec![fault])?;
+pub fn read(
+    bytes: &[u8],
+    file_name: &str,
+    documents: &mut dyn Resolver,
+    rest: &RestFace,
+) -> Result<Contract, Vec<ContractFault>> {
     let extension = file_name.rsplit_once('.').map_or("", |(_, extension)| extension);
     let is = |wanted: &str| extension.eq_ignore_ascii_case(wanted);
+    size_of(bytes).map_err(|fault| vec![fault])?;
+    if is_xml(bytes) || (!bytes.is_empty() && (is("wsdl") || is("xml"))) {
+        return wsdl::read(bytes, file_name, documents, rest);
+    }
+    let text = text_of(bytes).map_err(|fault| vec![fault])?;
     match text.trim_start().as_bytes().first() {
-        Some(b'<') => wsdl::read(text),
-        Some(_) if is("wsdl") || is("xml") => wsdl::read(text),
         Some(b'{') if !is("yaml") && !is("yml") => openapi::read(text, Syntax::Json),
         Some(_) if is("json") => openapi::read(text, Syntax::Json),
         Some(_) => openapi::read(text, Syntax::Yaml),
-        None => Err(vec![ContractFault::new(
-            Position::START,
+        None => Err(vec![ContractFault::start(
             "the document is empty",
             "name a file that holds an OpenAPI or WSDL document",
         )]),
     }
 }
 
+/// Whether a document begins as XML does, in whatever encoding.
+fn is_xml(bytes: &[u8]) -> bool {
+    if matches!(bytes, [0xfe, 0xff, ..] | [0xff, 0xfe, ..] | [b'<', 0, ..] | [0, b'<', ..]) {
+        return true;
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<')
+}
+
+fn size_of(bytes: &[u8]) -> Result<(), ContractFault> {
+    if bytes.len() <= DOCUMENT_BYTES_MAX {
+        return Ok(());
+    }
+    Err(ContractFault::new(
+        Position::START,
+        format!("the document has {} bytes; at most {DOCUMENT_BYTES_MAX} are read", bytes.len()),
+        "split the API, or take examples and long descriptions out of its contract",
+    ))
+}
+
 /// The document as text, without a byte order mark.
 fn text_of(bytes: &[u8]) -> Result<&str, ContractFault> {
-    if bytes.len() > DOCUMENT_BYTES_MAX {
-        return Err(ContractFault::new(
-            Position::START,
-            format!(
-                "the document has {} bytes; at most {DOCUMENT_BYTES_MAX} are read",
-                bytes.len()
-            ),
-            "split the API, or take examples and long descriptions out of its contract",
-        ));
-    }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
         let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();

@@ -38,8 +38,9 @@ pub fn read(text: &str, syntax: Syntax) -> Result<Contract, Vec<ContractFault>> 
     reader.paths();
     let Reader { operations, faults, .. } = reader;
     let (title, operations) = faults.or((title, operations))?;
-    let served = ServedContract { wsdl: false, document: root.to_json() };
-    Ok(Contract { title, operations, served, soap: false })
+    let served =
+        ServedContract { wsdl: false, document: root.to_json(), ..ServedContract::default() };
+    Ok(Contract { title, operations, served, soap: false, left_out: Vec::new() })
 }
 
 /// The minor version of OpenAPI 3.

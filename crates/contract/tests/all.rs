@@ -6,8 +6,9 @@
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
-use pasarela_contract::{Contract, ContractFault, openapi, read, wsdl};
-use pasarela_model::PathSegment;
+use pasarela_contract::{Contract, ContractFault, Subject, openapi, wsdl};
+use pasarela_model::{PathSegment, RestFace, ServedContract};
+use pasarela_soap::xsd::{Document, NoDocuments, Resolver};
 use proptest::prelude::*;
 
 const RULE: &str = "\n----------------------------------------\n";
@@ -48,17 +49,27 @@ fn shown(result: Result<Contract, Vec<ContractFault>>) -> String {
     match result {
         Err(faults) => {
             for fault in faults {
-                let ContractFault { line, column, message, cure } = fault;
-                writeln!(out, "{line}:{column} {message}\n    {cure}").unwrap();
+                let ContractFault { subject, line, column, message, cure } = fault;
+                let subject = match subject {
+                    Subject::Contract => String::new(),
+                    Subject::Document(name) => format!("{name}:"),
+                    Subject::Mapping(operation) => format!("mapping of {operation}:"),
+                };
+                writeln!(out, "{subject}{line}:{column} {message}\n    {cure}").unwrap();
             }
         }
         Ok(contract) => {
             let kind = if contract.soap { "SOAP" } else { "REST" };
             writeln!(out, "{} ({kind})", contract.title).unwrap();
+            for (name, why) in contract.left_out {
+                writeln!(out, "{name} is left out: {why}").unwrap();
+            }
             for operation in contract.operations {
                 if let Some(action) = operation.soap_action {
-                    let body = operation.soap_body.unwrap_or_else(|| "?".to_owned());
+                    let body = operation.soap_body.unwrap_or_else(|| "nothing".to_owned());
                     writeln!(out, "{}: action {action:?}, body {body}", operation.name).unwrap();
+                }
+                if operation.method.is_empty() {
                     continue;
                 }
                 let segments = operation.path.0.iter().map(|segment| match segment {
@@ -72,6 +83,19 @@ fn shown(result: Result<Contract, Vec<ContractFault>>) -> String {
         }
     }
     out
+}
+
+/// Without documents beside it and without a choice.
+fn read(bytes: &[u8], name: &str) -> Result<Contract, Vec<ContractFault>> {
+    pasarela_contract::read(bytes, name, &mut NoDocuments, &RestFace::default())
+}
+
+/// As callers load it.
+fn with_address(contract: &ServedContract, url: &str) -> String {
+    match contract.wsdl {
+        true => wsdl::served(contract, "", url).expect("the document itself"),
+        false => openapi::with_server(&contract.document, url),
+    }
 }
 
 #[test]
@@ -98,15 +122,107 @@ fn a_served_document_reads_back() {
     for case in cases() {
         let Ok(contract) = read(case.document.as_bytes(), &case.document_name()) else { continue };
         let url = "https://api.example.com/a?b&c";
-        let document = &contract.served.document;
-        let (name, served) = if contract.soap {
-            ("a.wsdl", wsdl::with_address(document, url))
-        } else {
-            ("a.json", openapi::with_server(document, url))
-        };
+        let name = if contract.soap { "a.wsdl" } else { "a.json" };
+        let served = with_address(&contract.served, url);
         let again = read(served.as_bytes(), name).unwrap();
         assert_eq!(again.operations, contract.operations, "{}", case.path.display());
     }
+}
+
+/// A folder with two documents that name each other.
+struct Folder;
+
+impl Resolver for Folder {
+    fn resolve(
+        &mut self,
+        _: Option<&str>,
+        location: Option<&str>,
+        base: &str,
+    ) -> Result<Option<Document>, String> {
+        let found = match (location, base) {
+            (Some("in/port.wsdl"), "/srv/c/main.wsdl") => ("/srv/c/in/port.wsdl", PORT),
+            (Some("../a%20b/types.xsd"), "/srv/c/in/port.wsdl") => ("/srv/c/a b/types.xsd", TYPES),
+            (Some("more/types.xsd"), "/srv/c/a b/types.xsd") => ("/srv/c/a b/more/types.xsd", MORE),
+            (Some("../types.xsd"), "/srv/c/a b/more/types.xsd") => ("/srv/c/a b/types.xsd", TYPES),
+            (location, base) => return Err(format!("{location:?} from {base}")),
+        };
+        Ok(Some(Document { url: found.0.to_owned(), bytes: found.1.as_bytes().to_vec() }))
+    }
+}
+
+const MAIN: &str = r#"<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/"
+  xmlns:p="urn:port" targetNamespace="urn:main" xmlns:m="urn:main"><import namespace="urn:port" location="in/port.wsdl"/>
+  <binding name="b" type="p:Port"><soap:binding/><operation name="Ask"><soap:operation soapAction="urn:ask"/><input><soap:body use="literal"/></input></operation></binding>
+  <service name="s"><port name="p" binding="m:b"><soap:address location="http://10.0.0.1/"/></port></service></definitions>"#;
+const PORT: &str = r#"<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" targetNamespace="urn:port" xmlns:p="urn:port" xmlns:t="urn:types">
+  <types><xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:import namespace="urn:types" schemaLocation="../a%20b/types.xsd"/></xs:schema></types>
+  <message name="Ask"><part name="body" element="t:Ask"/></message>
+  <portType name="Port"><operation name="Ask"><input message="p:Ask"/></operation></portType></definitions>"#;
+const TYPES: &str = r#"<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:types" xmlns:t="urn:types">
+  <xs:include schemaLocation="more/types.xsd"/><xs:element name="Ask" type="t:Ask"/></xs:schema>"#;
+const MORE: &str = r#"<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:types">
+  <xs:include schemaLocation="../types.xsd"/><xs:simpleType name="Ask"><xs:restriction base="xs:string"/></xs:simpleType></xs:schema>"#;
+
+#[test]
+fn a_wsdl_keeps_what_it_imports_and_compiles_without_its_folder() {
+    let rest = RestFace::default();
+    let read = pasarela_contract::read(MAIN.as_bytes(), "/srv/c/main.wsdl", &mut Folder, &rest);
+    let contract = read.unwrap();
+    let names: Vec<_> = contract.served.imports.iter().map(|d| (&*d.name, d.schema)).collect();
+    assert_eq!(names, [("port.wsdl", false), ("types.xsd", true), ("types-2.xsd", true)]);
+    assert_eq!(contract.operations[0].soap_body.as_deref(), Some("{urn:types}Ask"));
+    let compiled = pasarela_contract::soap::SoapContract::compile(&contract.served).unwrap();
+    assert_eq!(compiled.operations(), contract.operations);
+    // Somebody who loads it all from us finds the same.
+    struct Ours<'c>(&'c ServedContract);
+    impl Resolver for Ours<'_> {
+        fn resolve(
+            &mut self,
+            _: Option<&str>,
+            location: Option<&str>,
+            _: &str,
+        ) -> Result<Option<Document>, String> {
+            let location = location.ok_or("no location")?;
+            let (_, name) = location.rsplit_once('=').ok_or(location)?;
+            let text = wsdl::served(self.0, name, "http://g/soap").ok_or(location)?;
+            assert!(
+                !text.contains("/srv") && !text.contains("10.0.0.1") && !text.contains("a%20b"),
+                "{text}"
+            );
+            Ok(Some(Document { url: location.to_owned(), bytes: text.into_bytes() }))
+        }
+    }
+    let served = wsdl::served(&contract.served, "", "http://g/soap").unwrap();
+    let mut ours = Ours(&contract.served);
+    let again = pasarela_contract::read(served.as_bytes(), "http://g/soap?wsdl", &mut ours, &rest);
+    assert_eq!(again.unwrap().operations, contract.operations);
+}
+
+#[test]
+fn a_fault_of_an_imported_document_says_of_which() {
+    struct Broken;
+    impl Resolver for Broken {
+        fn resolve(
+            &mut self,
+            namespace: Option<&str>,
+            location: Option<&str>,
+            base: &str,
+        ) -> Result<Option<Document>, String> {
+            let found = Folder.resolve(namespace, location, base)?;
+            Ok(found.map(|mut document| {
+                if document.url.ends_with("types.xsd") {
+                    document.bytes = b"<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'\n><xs:element/></xs:schema".to_vec();
+                }
+                document
+            }))
+        }
+    }
+    let rest = RestFace::default();
+    let read = pasarela_contract::read(MAIN.as_bytes(), "/srv/c/main.wsdl", &mut Broken, &rest);
+    let faults = read.unwrap_err();
+    let of =
+        |fault: &ContractFault| fault.subject == Subject::Document("/srv/c/a b/types.xsd".into());
+    assert!(faults.iter().any(of), "{faults:?}");
 }
 
 #[test]
@@ -114,6 +230,28 @@ fn l39_a_document_has_a_size() {
     let faults =
         read(&vec![b' '; pasarela_contract::DOCUMENT_BYTES_MAX + 1], "a.yaml").unwrap_err();
     assert!(faults[0].message.contains("at most"), "{faults:?}");
+}
+
+#[test]
+fn t47_nothing_outside_the_document_is_looked_at() {
+    for text in [
+        "<!DOCTYPE a SYSTEM \"file:///etc/passwd\"><a/>",
+        "<?xml version='1.0'?>\n<!DOCTYPE a [<!ENTITY x \"y\">]>\n<a>&x;</a>",
+    ] {
+        let faults = read(text.as_bytes(), "a.wsdl").unwrap_err();
+        assert!(faults[0].message.contains("DOCTYPE"), "{faults:?}");
+    }
+    assert!(read(b"<a>&x;</a>", "a.wsdl").is_err());
+}
+
+#[test]
+fn t47_the_depth_and_width_of_a_wsdl_are_bounded() {
+    let deep = "<a>".repeat(200_000);
+    let attributes: String = (0..100_000).map(|n| format!(" a{n}=''")).collect();
+    for text in [deep, format!("<a{attributes}/>")] {
+        let faults = read(text.as_bytes(), "a.wsdl").unwrap_err();
+        assert!(faults[0].message.contains("more than"), "{faults:?}");
+    }
 }
 
 #[test]
@@ -215,12 +353,7 @@ proptest! {
         match read(&bytes, &name) {
             Ok(contract) => {
                 prop_assert!(!contract.operations.is_empty());
-                let document = &contract.served.document;
-                let served = if contract.soap {
-                    wsdl::with_address(document, "https://x/?a&b")
-                } else {
-                    openapi::with_server(document, "https://x/?a&b")
-                };
+                let served = with_address(&contract.served, "https://x/?a&b");
                 let name = if contract.soap { "a.wsdl" } else { "a.json" };
                 prop_assert!(read(served.as_bytes(), name).is_ok(), "{}", served);
             }

@@ -2,8 +2,8 @@
 //!
 //! This is where messages will be validated and turned from one form into another. What is here
 //! already: what HTTP itself asks of an intermediary (bounds, expectations, upgrades, and the
-//! fields that `Connection` names), and for SOAP which operation a message is for
-//! ([`dispatch`]), read off the message itself ([`opening`]) before it goes anywhere.
+//! fields that `Connection` names), and for SOAP which operation a message is for, read off the
+//! message itself ([`opening`]) before it goes anywhere.
 
 use std::time::Duration;
 
@@ -16,14 +16,12 @@ use smallvec::SmallVec;
 
 mod action;
 mod ahead;
-mod dispatch;
 mod opening;
 mod related;
 
 use crate::{authorize::Permit, plane::Plane, respond::Refusal};
 
 pub(crate) use ahead::Replayed;
-pub(crate) use dispatch::SoapOperations;
 pub(crate) use opening::open;
 
 /// What is to be forwarded.

@@ -4,11 +4,12 @@
 //! server is ejected) is taken over from the previous plane by name, never by index.
 
 use std::{
+    borrow::Cow,
     hint::black_box,
     sync::{Arc, OnceLock},
 };
 
-use pasarela_contract::{openapi, wsdl};
+use pasarela_contract::{openapi, soap::SoapContract, wsdl};
 use pasarela_model::{
     Api, HashKey, HttpVersion, Operation, PathSegment, Rate, ServedContract, Snapshot, Timeouts,
     UpstreamTls, Visibility,
@@ -24,7 +25,6 @@ use crate::{
     cluster::{Cluster, hash_key},
     credentials::{CredentialIndex, SharedKey},
     limiter::{Limiter, LimiterKey, LimiterTable, RateFields},
-    mediate::SoapOperations,
     observe::{Metrics, Slot},
     router::Router,
     texts::{Text, Texts},
@@ -49,6 +49,14 @@ pub enum CompileError {
         /// What is wrong.
         #[source]
         source: TlsError,
+    },
+    /// An API's contract, which was read well, does not compile.
+    #[error("the contract of API {api} cannot be used: {why}")]
+    Contract {
+        /// Name and major version.
+        api: String,
+        /// What is wrong.
+        why: String,
     },
 }
 
@@ -102,9 +110,9 @@ pub(crate) struct ApiPlane {
     /// How each target is connected to; same order as the targets.
     pub(crate) connectors: SmallVec<[Connector; 1]>,
     /// Its contract, ready to be served; made when it is first asked for.
-    pub(crate) contract: OnceLock<ContractPage>,
-    /// Its SOAP operations, where its contract has some.
-    pub(crate) soap: Option<SoapOperations>,
+    pub(crate) contract: OnceLock<ContractPages>,
+    /// Its contract compiled, where that is a WSDL.
+    pub(crate) soap: Option<Arc<SoapContract>>,
     /// Each operation's path from the root, for traces: `/rates/v2/quotes/{id}`.
     pub(crate) routes: Vec<String>,
 }
@@ -162,8 +170,8 @@ pub(crate) struct Subscriber {
     pub(crate) rate: Option<(Arc<Limiter>, Arc<RateFields>)>,
 }
 
-/// A contract cut where the gateway's own address belongs, so that serving it under whatever
-/// name it is asked for costs no parsing.
+/// A document cut where the gateway's own address belongs, so that serving it under whatever name
+/// it is asked for costs no parsing.
 #[derive(Debug)]
 pub(crate) struct ContractPage {
     pub(crate) media: &'static str,
@@ -173,15 +181,11 @@ pub(crate) struct ContractPage {
 /// Stands for our address while a contract is cut. No contract holds it by chance.
 const ADDRESS_MARK: &str = "urn:pasarela:the-address-goes-here:7f3a9c";
 
+const XML: &str = "text/xml; charset=utf-8";
+const JSON: &str = "application/json";
+
 impl ContractPage {
-    fn new(contract: &ServedContract) -> Self {
-        let (media, marked) = match contract.wsdl {
-            true => (
-                "text/xml; charset=utf-8",
-                wsdl::with_address(&contract.document, &format!("{ADDRESS_MARK}/soap")),
-            ),
-            false => ("application/json", openapi::with_server(&contract.document, ADDRESS_MARK)),
-        };
+    fn new(media: &'static str, marked: &str) -> Self {
         Self { media, parts: marked.split(ADDRESS_MARK).map(str::to_owned).collect() }
     }
 
@@ -189,6 +193,38 @@ impl ContractPage {
     /// to escape.
     pub(crate) fn at(&self, address: &str) -> String {
         self.parts.join(address)
+    }
+}
+
+/// All that an API serves of its contract.
+#[derive(Debug)]
+pub(crate) struct ContractPages {
+    /// At `…/openapi.json`.
+    pub(crate) openapi: Option<ContractPage>,
+    /// At `…/soap?wsdl`, and by name what it imports.
+    wsdl: FxHashMap<String, ContractPage>,
+}
+
+impl ContractPages {
+    fn new(contract: &ServedContract, soap: Option<&SoapContract>, version: u32) -> Self {
+        if !contract.wsdl {
+            let marked = openapi::with_server(&contract.document, ADDRESS_MARK);
+            let openapi = Some(ContractPage::new(JSON, &marked));
+            return Self { openapi, wsdl: FxHashMap::default() };
+        }
+        let described = soap.map(|soap| soap.openapi(ADDRESS_MARK, version));
+        let openapi = described.map(|document| ContractPage::new(JSON, &document));
+        let names = contract.imports.iter().map(|document| document.name.as_str());
+        let page = |name: &str| {
+            let marked = wsdl::served(contract, name, &format!("{ADDRESS_MARK}/soap"))?;
+            Some((name.to_owned(), ContractPage::new(XML, &marked)))
+        };
+        Self { openapi, wsdl: [""].into_iter().chain(names).filter_map(page).collect() }
+    }
+
+    /// The WSDL, or what it imports by this name.
+    pub(crate) fn wsdl(&self, name: &str) -> Option<&ContractPage> {
+        self.wsdl.get(name)
     }
 }
 
@@ -211,9 +247,10 @@ impl ApiPlane {
     }
 
     /// The contract of this API, if it has one.
-    pub(crate) fn contract(&self, api: &Api) -> Option<&ContractPage> {
+    pub(crate) fn contract(&self, api: &Api) -> Option<&ContractPages> {
         let contract = api.contract.as_ref()?;
-        Some(self.contract.get_or_init(|| ContractPage::new(contract)))
+        let pages = || ContractPages::new(contract, self.soap.as_deref(), self.version);
+        Some(self.contract.get_or_init(pages))
     }
 }
 
@@ -240,6 +277,7 @@ impl Plane {
         let slots = metrics.slots(&snapshot);
         let clusters = previous.map(Self::clusters).unwrap_or_default();
         let (mut tls, mut texts) = (TlsCache::default(), Texts::default());
+        let mut contracts = Contracts::new(previous);
         let mut apis = Vec::with_capacity(snapshot.apis.len());
         for (api, slot) in snapshot.apis.iter().zip(slots) {
             let before = clusters.get(&(api.name.as_str(), api.version)).copied();
@@ -269,7 +307,7 @@ impl Plane {
                 timeouts: upstream.timeouts,
                 connectors: connectors(api, &snapshot, &mut tls)?,
                 contract: OnceLock::new(),
-                soap: SoapOperations::build(&api.operations, api.pass_undeclared),
+                soap: contracts.of(api)?,
                 routes: api.operations.iter().map(|operation| template(api, operation)).collect(),
             });
         }
@@ -343,6 +381,48 @@ fn limiter_key(
         plan: snapshot.plans[subscription.plan].name.clone(),
         api: api.name.clone(),
         version: api.version,
+    }
+}
+
+/// Compiled contracts by what they were made of: those of the plane before, so that a reload
+/// compiles only what changed, and those of this one, where several APIs have the same.
+#[derive(Default)]
+struct Contracts<'p>(FxHashMap<Cow<'p, str>, SmallVec<[Compiled; 1]>>);
+
+type Compiled = (Arc<ServedContract>, Arc<SoapContract>);
+
+impl<'p> Contracts<'p> {
+    fn new(previous: Option<&'p Plane>) -> Self {
+        let mut known = Self::default();
+        let apis = previous.iter().flat_map(|plane| plane.snapshot.apis.iter().zip(&plane.apis));
+        for (api, plane) in apis {
+            if let (Some(contract), Some(soap)) = (&api.contract, &plane.soap) {
+                let same = known.0.entry(Cow::Borrowed(&contract.document)).or_default();
+                if !same.iter().any(|(known, _)| known == contract) {
+                    same.push((Arc::clone(contract), Arc::clone(soap)));
+                }
+            }
+        }
+        known
+    }
+
+    fn of(&mut self, api: &Api) -> Result<Option<Arc<SoapContract>>, CompileError> {
+        let Some(contract) = api.contract.as_ref().filter(|contract| contract.wsdl) else {
+            return Ok(None);
+        };
+        let same = self.0.get(contract.document.as_str()).into_iter().flatten();
+        if let Some((_, soap)) = same.into_iter().find(|(known, _)| known == contract) {
+            return Ok(Some(Arc::clone(soap)));
+        }
+        let compiled =
+            SoapContract::compile(contract).map_err(|faults| CompileError::Contract {
+                api: format!("{} v{}", api.name, api.version),
+                why: faults.first().map_or_else(String::new, ToString::to_string),
+            })?;
+        let compiled = Arc::new(compiled);
+        let key = Cow::Owned(contract.document.clone());
+        self.0.entry(key).or_default().push((Arc::clone(contract), Arc::clone(&compiled)));
+        Ok(Some(compiled))
     }
 }
 

@@ -68,23 +68,27 @@ async fn carry<'h, D: Downstream>(
     let plane = Rc::clone(&ctx.plane);
     let target = match route(&plane, head, ctx)? {
         Routed::Call(target) => target,
-        Routed::Contract(api) => {
+        Routed::Contract(api, page) => {
             let caller = identify(&plane, api, head, ctx)?;
             may_read(&plane, api, &caller)?;
-            return respond::contract(worker, down, head, ctx, &plane, api).await;
+            return respond::contract(worker, down, head, ctx, &plane, (api, page)).await;
         }
     };
     worker.fetch(&plane, target.api);
     let caller = identify(&plane, target.api, head, ctx)?;
     let permit = authorize(&plane, &target, caller, ctx)?;
     admit(worker, &permit, ctx)?;
+    if !target.soap && plane.apis[target.api].soap.is_some() {
+        return Err(Refusal::new(Code::NoSuchOperation, "this API answers over SOAP"));
+    }
     let mut order = mediate::request(&plane, &permit, down.framing(), head)?;
     if target.soap
-        && let Some(operations) = &plane.apis[target.api].soap
+        && let Some(contract) = &plane.apis[target.api].soap
     {
+        let pass = plane.snapshot.apis[target.api].pass_undeclared;
         // Boxed: an exchange that is not SOAP should not carry the room for this.
         return Box::pin(async {
-            let ahead = mediate::open(operations, &mut order, down, head, ctx).await?;
+            let ahead = mediate::open(contract, pass, &mut order, down, head, ctx).await?;
             let mut down = mediate::Replayed::new(down, ahead);
             forward(worker, &plane, &permit, &order, &mut down, head, ctx).await
         })

@@ -17,6 +17,7 @@ use crate::{
     ctx::{Ctx, Spoken},
     downstream::{Answer, Downstream, Length, Put},
     plane::Plane,
+    router::{Page, document_asked},
     worker::Worker,
 };
 
@@ -128,10 +129,18 @@ pub(crate) async fn contract<D: Downstream>(
     head: &Head,
     ctx: &mut Ctx<'_>,
     plane: &Plane,
-    api: usize,
+    (api, page): (usize, Page),
 ) -> Result<(), Refusal> {
     let (runtime, api) = (&plane.apis[api], &plane.snapshot.apis[api]);
-    let Some(page) = runtime.contract(api) else { return Err(Refusal::no_api()) };
+    let Some(pages) = runtime.contract(api) else { return Err(Refusal::no_api()) };
+    let page = match page {
+        Page::OpenApi => pages.openapi.as_ref(),
+        Page::Wsdl => pages.wsdl(document_asked(ctx.query).unwrap_or_default()),
+    };
+    let Some(page) = page else {
+        let why = "no document of this name belongs to the contract";
+        return Err(Refusal::new(Code::NoSuchOperation, why));
+    };
     let scheme = if ctx.origin.tls { "https" } else { "http" };
     // Routing has made sure that the host is a host: nothing in it could break the document.
     let authority = head.get(Name::Host).map(String::from_utf8_lossy).unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::{
     path::{self, PathFault},
     plane::Plane,
     respond::Refusal,
-    router::{self, Found, Query},
+    router::{self, Found, Page, Query},
 };
 
 /// What a request turned out to be for.
@@ -20,7 +20,7 @@ pub(crate) enum Routed {
     /// A call.
     Call(Target),
     /// The contract of this API.
-    Contract(usize),
+    Contract(usize, Page),
 }
 
 /// A call's destination.
@@ -95,9 +95,9 @@ pub(crate) fn route<'h>(
             (ctx.api, ctx.operation, ctx.soap) = (Some(api), operation, soap);
             Ok(Routed::Call(Target { api, rest, soap }))
         }
-        Found::Contract { api } => {
+        Found::Contract { api, page } => {
             ctx.api = Some(api);
-            Ok(Routed::Contract(api))
+            Ok(Routed::Contract(api, page))
         }
         Found::NoApi => Err(Refusal::no_api()),
         // Whoever may not see an API may not learn from its answers that it is there (T28).

@@ -80,7 +80,18 @@ pub enum Found {
     Contract {
         /// The API.
         api: usize,
+        /// In which language.
+        page: Page,
     },
+}
+
+/// A form of a contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// `…/openapi.json`
+    OpenApi,
+    /// `…/soap?wsdl`, or a document that it imports, which the query names.
+    Wsdl,
 }
 
 impl Found {
@@ -91,7 +102,7 @@ impl Found {
             Self::Api { api, .. }
             | Self::NoOperation { api }
             | Self::MethodNotAllowed { api, .. }
-            | Self::Contract { api } => Some(*api),
+            | Self::Contract { api, .. } => Some(*api),
         }
     }
 }
@@ -260,9 +271,9 @@ impl Entry {
         }
         if rest == "/openapi.json"
             && matches!(query.method, "GET" | "HEAD")
-            && self.contract == Some(ContractKind::OpenApi)
+            && self.contract.is_some()
         {
-            return Found::Contract { api };
+            return Found::Contract { api, page: Page::OpenApi };
         }
         let carried = |operation| Found::Api { api, operation, rest: self.base(), soap: false };
         match self.operations.find(rest, query.method) {
@@ -279,7 +290,9 @@ impl Entry {
         match query.method {
             // Which operation, the body will tell.
             "POST" => Found::Api { api, operation: None, rest: self.base(), soap: true },
-            "GET" | "HEAD" if has_wsdl && asks_for_wsdl(query.query) => Found::Contract { api },
+            "GET" | "HEAD" if has_wsdl && document_asked(query.query).is_some() => {
+                Found::Contract { api, page: Page::Wsdl }
+            }
             _ => {
                 let allow = if has_wsdl { "GET, HEAD, POST" } else { "POST" };
                 Found::MethodNotAllowed { api, allow: allow.to_owned() }
@@ -288,12 +301,19 @@ impl Entry {
     }
 }
 
-/// `?wsdl` and what .NET asks for, `?singleWsdl`; names in any case, among other parameters.
-fn asks_for_wsdl(query: Option<&[u8]>) -> bool {
+/// The document that a query asks for: `?wsdl` and what .NET asks for, `?singleWsdl`, with an empty
+/// name; `?wsdl=NAME` and `?xsd=NAME`. Keys in any case, among other parameters.
+pub(crate) fn document_asked(query: Option<&[u8]>) -> Option<&str> {
     let mut parameters = query.unwrap_or_default().split(|&b| b == b'&');
-    parameters.any(|parameter| {
-        let name = parameter.split(|&b| b == b'=').next().unwrap_or_default();
-        name.eq_ignore_ascii_case(b"wsdl") || name.eq_ignore_ascii_case(b"singlewsdl")
+    parameters.find_map(|parameter| {
+        let mut halves = parameter.splitn(2, |&b| b == b'=');
+        let key = halves.next().unwrap_or_default();
+        let name = std::str::from_utf8(halves.next().unwrap_or_default()).ok()?;
+        let is = |wanted: &[u8]| key.eq_ignore_ascii_case(wanted);
+        match is(b"singlewsdl") {
+            true => Some(""),
+            false => (is(b"wsdl") || (is(b"xsd") && !name.is_empty())).then_some(name),
+        }
     })
 }
 

@@ -6,16 +6,18 @@
 
 mod limits;
 mod problem;
+mod rest;
 mod secret;
 mod snapshot;
 
 pub use limits::Limits;
 pub use problem::{Code, Side};
+pub use rest::{Dates, Numbers, RestFace, RestOperation, RestParameter};
 pub use secret::Secret;
 pub use snapshot::{
     ActiveHealth, Api, Application, Balance, ClientAuth, Concurrency, Credential, Face, HashKey,
-    HeaderMatch, HostPattern, HttpVersion, IpNet, KeyDigest, Operation, Organisation,
-    OrganisationKind, PassiveHealth, PathSegment, PathTemplate, Plan, Quota, QuotaOver,
-    QuotaWindow, Rate, Retries, ServedContract, Snapshot, Subscription, Timeouts, Upstream,
-    UpstreamTarget, UpstreamTls, Visibility,
+    HeaderMatch, HostPattern, HttpVersion, ImportedDocument, IpNet, KeyDigest, Operation,
+    Organisation, OrganisationKind, PassiveHealth, PathSegment, PathTemplate, Plan, Quota,
+    QuotaOver, QuotaWindow, Rate, Reference, Retries, ServedContract, Snapshot, Subscription,
+    Timeouts, Upstream, UpstreamTarget, UpstreamTls, Visibility,
 };

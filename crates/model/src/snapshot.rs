@@ -6,7 +6,7 @@
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use crate::{Limits, Secret};
+use crate::{Limits, RestFace, Secret};
 
 /// Everything the data plane needs for one generation of configuration. Immutable.
 #[derive(Debug, Clone, Default)]
@@ -83,13 +83,41 @@ impl Api {
     }
 }
 
-/// A contract document ready to be served.
-#[derive(Debug, PartialEq, Eq)]
+/// A contract as it was read: ready to be served, and to be compiled by whoever carries messages.
+#[derive(Debug, PartialEq, Eq, Default)]
 pub struct ServedContract {
     /// `true` for WSDL (served at `…/soap?wsdl`), `false` for OpenAPI (`…/openapi.json`).
     pub wsdl: bool,
     /// The document; for WSDL the text as it was read, for OpenAPI its JSON form.
     pub document: String,
+    /// What the WSDL names other documents by.
+    pub references: Vec<Reference>,
+    /// The documents that belong to the WSDL, each once.
+    pub imports: Vec<ImportedDocument>,
+    /// How the REST face of a WSDL is.
+    pub rest: RestFace,
+}
+
+/// A document that a WSDL, or a document that belongs to it, imports.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ImportedDocument {
+    /// What it is called at our address: letters, digits, `.`, `-` and `_`.
+    pub name: String,
+    /// A schema (served at `…/soap?xsd=NAME`); otherwise a WSDL (`…/soap?wsdl=NAME`).
+    pub schema: bool,
+    /// Its text.
+    pub document: String,
+    /// What it names other documents by.
+    pub references: Vec<Reference>,
+}
+
+/// How a document names another one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// As it is written.
+    pub location: String,
+    /// The name of the document meant; empty for the WSDL itself.
+    pub name: String,
 }
 
 /// Who may see an API.
@@ -138,7 +166,7 @@ pub struct HeaderMatch {
 pub struct Operation {
     /// `operationId`, or method and path where there is none; for SOAP the operation's name.
     pub name: String,
-    /// Upper-case method; `POST` for SOAP.
+    /// Upper-case method on the REST face; empty for a SOAP operation that is not offered there.
     pub method: String,
     /// Path below the base path.
     pub path: PathTemplate,

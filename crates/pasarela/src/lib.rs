@@ -7,6 +7,7 @@ pub mod demo;
 pub mod finding;
 pub mod import;
 pub mod logging;
+mod mapping;
 pub mod memory;
 pub mod otlp;
 pub mod serve;

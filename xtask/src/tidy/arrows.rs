@@ -32,7 +32,7 @@ const ROOMS: &[Room] = &[
         pure: false,
     },
     Room { name: "pasarela-net", uses: &["pasarela-model"], pure: false },
-    Room { name: "pasarela-contract", uses: &["pasarela-model"], pure: true },
+    Room { name: "pasarela-contract", uses: &["pasarela-model", "pasarela-soap"], pure: true },
     Room { name: "pasarela-soap", uses: &[], pure: true },
     Room { name: "pasarela-model", uses: &[], pure: true },
     Room { name: "pasarela-testkit", uses: &["pasarela-model"], pure: false },

@@ -4,6 +4,7 @@
 
 use std::{future::poll_fn, task::Poll};
 
+use pasarela_contract::soap::SoapContract;
 use pasarela_model::Code;
 use pasarela_net::{
     http1::Head,
@@ -11,13 +12,13 @@ use pasarela_net::{
 };
 use pasarela_soap::{
     Fault, FaultKind, Limits, Symbols,
-    envelope::{self, Envelope, Opener, Progress},
+    envelope::{self, Envelope, Opener, Progress, Request, Stray},
     mime::Related,
     wsdl::catalog::SoapVersion,
     xml::{Event, Reader},
 };
 
-use super::{Order, action::Stated, ahead::Ahead, dispatch::SoapOperations, related::Root};
+use super::{Order, action::Stated, ahead::Ahead, related::Root};
 use crate::{
     ctx::{Ctx, Spoken},
     downstream::{Answer, Downstream},
@@ -33,7 +34,8 @@ const PIECE_BYTES: usize = 16 << 10;
 
 /// Reads as much of the body as it takes, and notes the operation.
 pub(crate) async fn open<D: Downstream>(
-    table: &SoapOperations,
+    contract: &SoapContract,
+    pass_undeclared: bool,
     order: &mut Order<'_>,
     down: &mut D,
     head: &Head,
@@ -77,12 +79,39 @@ pub(crate) async fn open<D: Downstream>(
         SoapVersion::V11 => Spoken::Soap11,
         SoapVersion::V12 => Spoken::Soap12,
     });
-    ctx.operation = table.find(
-        opening.body.as_ref(),
-        stated.actions(),
-        Some(opening.addressing.action.as_str()),
-    )?;
+    ctx.operation = find(contract, pass_undeclared, &stated, &opening)?;
     Ok(ahead)
+}
+
+/// The operation that the body names, if nothing else that the message says contradicts it. A service may go by the
+/// action in the HTTP header, by `wsa:Action` or by the body; whoever guards it by one of them lets through what the
+/// service takes for something else (T49). `None`: it is let through without a name.
+fn find(
+    contract: &SoapContract,
+    pass_undeclared: bool,
+    stated: &Stated,
+    opening: &Envelope,
+) -> Result<Option<usize>, Refusal> {
+    let mismatch = |why: String| Refusal::new(Code::SoapAction, why);
+    let action = match stated.actions() {
+        [Some(one), Some(other)] if one != other => {
+            return Err(mismatch("the message names two actions".to_owned()));
+        }
+        [one, other] => one.or(other).unwrap_or_default(),
+    };
+    let wsa_action = opening.addressing.action.as_str();
+    let request = Request { body: opening.body.as_ref(), action, wsa_action };
+    match contract.dispatch(opening.version, request) {
+        Ok(operation) => Ok(Some(operation)),
+        Err(Stray::Mismatch(why)) => Err(mismatch(why)),
+        Err(Stray::Unknown(_)) if pass_undeclared => {
+            match [action, wsa_action].into_iter().any(|action| contract.names(action)) {
+                true => Err(mismatch("the action is of an operation that the body is not".into())),
+                false => Ok(None),
+            }
+        }
+        Err(Stray::Unknown(why)) => Err(Refusal::new(Code::NoSuchOperation, why)),
+    }
 }
 
 /// The message as it comes in, alone or as the root part of several.
@@ -187,4 +216,103 @@ fn refused(refusal: &envelope::Refusal) -> Refusal {
         _ => Code::SoapInvalid,
     };
     Refusal::new(code, refusal.fault.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use pasarela_soap::{ExpandedName, xsd::NoDocuments};
+
+    use super::*;
+
+    /// Two that have an action, one that has none, two that share an element; the first is bound to SOAP 1.2 too.
+    fn contract() -> SoapContract {
+        let all = [
+            ("track", "urn:track", "Track"),
+            ("cancel", "urn:cancel", "Cancel"),
+            ("quiet", "", "Quiet"),
+            ("first", "urn:first", "Shared"),
+            ("second", "urn:second", "Shared"),
+        ];
+        let column =
+            |of: &dyn Fn(&(&str, &str, &str)) -> String| all.iter().map(of).collect::<String>();
+        let messages = column(&|(name, _, element)| {
+            format!("<message name='{name}'><part name='p' element='t:{element}'/></message>")
+        });
+        let port = column(&|(name, ..)| {
+            format!("<operation name='{name}'><input message='t:{name}'/></operation>")
+        });
+        let bound = |soap: &str, name: &str, action: &str| {
+            format!(
+                "<operation name='{name}'><{soap}:operation soapAction='{action}'/><input><{soap}:body use='literal'/></input></operation>"
+            )
+        };
+        let binding = column(&|(name, action, _)| bound("soap", name, action));
+        let newer = bound("soap12", "track", "urn:track12");
+        let elements = "<xs:element name='Track'/><xs:element name='Cancel'/><xs:element name='Quiet'/><xs:element name='Shared'/>";
+        let text = format!(
+            "<definitions xmlns='http://schemas.xmlsoap.org/wsdl/' xmlns:soap='http://schemas.xmlsoap.org/wsdl/soap/' \
+             xmlns:soap12='http://schemas.xmlsoap.org/wsdl/soap12/' xmlns:t='urn:t' targetNamespace='urn:t'><types>\
+             <xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema' targetNamespace='urn:t'>{elements}</xs:schema></types>{messages}\
+             <portType name='Port'>{port}</portType><binding name='B' type='t:Port'><soap:binding/>{binding}</binding>\
+             <binding name='C' type='t:Port'><soap12:binding/>{newer}</binding></definitions>"
+        );
+        let rest = Default::default();
+        let read = pasarela_contract::read(text.as_bytes(), "a.wsdl", &mut NoDocuments, &rest);
+        SoapContract::compile(&read.unwrap().served).unwrap()
+    }
+
+    #[test]
+    fn t49_the_body_names_the_operation_and_nothing_may_contradict_it() {
+        let contract = contract();
+        let find = |body: &str, field: &str, parameter: &str, wsa: &str, pass: bool| {
+            let mut head = Head::default();
+            head.start_request("POST", b"/", pasarela_net::http1::Version::Http11);
+            head.push(b"SOAPAction", field.as_bytes());
+            head.push(b"Content-Type", format!("x/y; action=\"{parameter}\"").as_bytes());
+            let stated = Stated::read(&head).unwrap();
+            let version = if parameter.is_empty() { SoapVersion::V11 } else { SoapVersion::V12 };
+            let mut opening = Opener::new().into_envelope();
+            opening.version = version;
+            opening.addressing.action = wsa.to_owned();
+            opening.body = (!body.is_empty()).then(|| ExpandedName::new("urn:t", body));
+            find(&contract, pass, &stated, &opening).map_err(|refusal| refusal.code)
+        };
+        let (mismatch, unknown) = (Err(Code::SoapAction), Err(Code::NoSuchOperation));
+        for (body, field, parameter, wsa, expected) in [
+            ("Track", "", "", "", Ok(Some(0))),
+            ("Track", "urn:track", "", "", Ok(Some(0))),
+            ("Track", "", "urn:track", "urn:track", Ok(Some(0))),
+            ("Track", "", "urn:track12", "", Ok(Some(0))),
+            ("Track", "", "", "urn:track", Ok(Some(0))),
+            // The spoofs: the service may go by what is said first, second or third.
+            ("Track", "urn:cancel", "", "", mismatch),
+            ("Track", "", "urn:cancel", "", mismatch),
+            ("Track", "", "", "urn:cancel", mismatch),
+            ("Track", "urn:track", "", "urn:cancel", mismatch),
+            ("Track", "urn:track", "urn:cancel", "", mismatch),
+            ("Track", "urn:elsewhere", "", "", mismatch),
+            // WS-Addressing gives actions that no soapAction declares (WS-Addressing 1.0 Metadata §4.4.4).
+            ("Track", "", "", "urn:t:Port:track", Ok(Some(0))),
+            ("Track", "urn:track", "", "urn:t:Port:track", Ok(Some(0))),
+            ("Track", "urn:track", "", "urn:t:Port:cancel", mismatch),
+            ("Quiet", "urn:whatever", "", "", Ok(Some(2))),
+            ("Quiet", "urn:track", "", "", mismatch),
+            ("Quiet", "URN:Track ", "", "", mismatch),
+            ("Shared", "urn:second", "", "", Ok(Some(4))),
+            ("Shared", "", "", "urn:first", Ok(Some(3))),
+            ("Shared", "", "", "", mismatch),
+            ("Nothing", "", "", "", unknown),
+            ("Nothing", "urn:track", "", "", unknown),
+            ("", "", "", "", unknown),
+        ] {
+            let said = format!("{body} {field} {parameter} {wsa}");
+            assert_eq!(find(body, field, parameter, wsa, false), expected, "{said}");
+            let passed = match expected {
+                Err(Code::NoSuchOperation) if field.is_empty() => Ok(None),
+                Err(Code::NoSuchOperation) => mismatch,
+                expected => expected,
+            };
+            assert_eq!(find(body, field, parameter, wsa, true), passed, "{said}");
+        }
+    }
 }

@@ -57,7 +57,8 @@ impl Operations {
             operations.nodes.push(Node::default());
         }
         for (index, operation) in declared.iter().enumerate() {
-            if !is_soap(operation) {
+            // A SOAP operation that is not offered over REST is told by the body ([`crate::mediate`]).
+            if !operation.method.is_empty() {
                 operations.insert(operation, index);
             }
         }
@@ -112,11 +113,6 @@ impl Operations {
             fitting.map(|edge| edge.node).find_map(follow)
         })
     }
-}
-
-/// SOAP operations are told by the body ([`crate::mediate`]), never by path.
-fn is_soap(operation: &Operation) -> bool {
-    operation.soap_action.is_some() || operation.soap_body.is_some()
 }
 
 impl Node {

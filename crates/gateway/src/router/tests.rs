@@ -70,7 +70,10 @@ fn operation(text: &str) -> Operation {
 fn rest_api(operations: &[&str]) -> Api {
     Api {
         operations: operations.iter().map(|text| operation(text)).collect(),
-        contract: Some(Arc::new(ServedContract { wsdl: false, document: "{}".to_owned() })),
+        contract: Some(Arc::new(ServedContract {
+            document: "{}".to_owned(),
+            ..ServedContract::default()
+        })),
         ..api("/orders/v1")
     }
 }
@@ -78,7 +81,7 @@ fn rest_api(operations: &[&str]) -> Api {
 fn soap_api(faces: &[Face], actions: &[&str]) -> Api {
     let operations = actions.iter().map(|action| Operation {
         name: (*action).to_owned(),
-        method: "POST".to_owned(),
+        method: String::new(),
         path: PathTemplate::default(),
         soap_action: Some((*action).to_owned()),
         soap_body: None,
@@ -86,7 +89,7 @@ fn soap_api(faces: &[Face], actions: &[&str]) -> Api {
     Api {
         operations: operations.collect(),
         faces: faces.to_vec(),
-        contract: Some(Arc::new(ServedContract { wsdl: true, document: String::new() })),
+        contract: Some(Arc::new(ServedContract { wsdl: true, ..ServedContract::default() })),
         ..api("/tracking/v1")
     }
 }
@@ -250,8 +253,9 @@ fn an_api_may_let_undeclared_operations_pass_and_one_without_any_always_does() {
 #[test]
 fn the_contract_of_a_rest_api_is_served_beside_it() {
     let apis = [rest_api(&["GET /a"])];
-    assert_eq!(find(&apis, "GET", "/orders/v1/openapi.json"), Found::Contract { api: 0 });
-    assert_eq!(find(&apis, "HEAD", "/orders/v1/openapi.json"), Found::Contract { api: 0 });
+    let openapi = Found::Contract { api: 0, page: Page::OpenApi };
+    assert_eq!(find(&apis, "GET", "/orders/v1/openapi.json"), openapi);
+    assert_eq!(find(&apis, "HEAD", "/orders/v1/openapi.json"), openapi);
     assert_eq!(find(&apis, "POST", "/orders/v1/openapi.json"), Found::NoOperation { api: 0 });
     let without = [api("/orders/v1")];
     assert!(matches!(find(&without, "GET", "/orders/v1/openapi.json"), Found::Api { .. }));
@@ -270,20 +274,27 @@ fn a_message_to_a_soap_face_is_told_by_its_body() {
 
 #[test]
 fn a_wsdl_is_asked_for_in_several_ways() {
-    for yes in ["wsdl", "WSDL", "wsdl=", "singleWsdl", "a=b&wsdl"] {
-        assert!(asks_for_wsdl(Some(yes.as_bytes())), "{yes}");
+    let asked = |query: &'static str| document_asked(Some(query.as_bytes()));
+    for yes in ["wsdl", "WSDL", "wsdl=", "singleWsdl", "singleWsdl=x", "a=b&wsdl"] {
+        assert_eq!(asked(yes), Some(""), "{yes}");
     }
-    for no in ["", "wsdls", "a=wsdl", "xwsdl"] {
-        assert!(!asks_for_wsdl(Some(no.as_bytes())), "{no}");
+    for yes in ["wsdl=a.xsd", "XSD=a.xsd", "b=c&xsd=a.xsd&d"] {
+        assert_eq!(asked(yes), Some("a.xsd"), "{yes}");
     }
-    assert!(!asks_for_wsdl(None));
+    for no in ["", "wsdls", "a=wsdl", "xwsdl", "xsd", "xsd="] {
+        assert_eq!(asked(no), None, "{no}");
+    }
+    assert_eq!(document_asked(None), None);
 }
 
 #[test]
 fn a_soap_face_serves_its_wsdl_and_refuses_other_methods() {
     let apis = [soap_api(&[Face::Soap], &["urn:track"])];
-    assert_eq!(find(&apis, "GET", "/tracking/v1/soap?wsdl"), Found::Contract { api: 0 });
-    assert_eq!(find(&apis, "GET", "/tracking/v1?WSDL"), Found::Contract { api: 0 });
+    for query in ["wsdl", "WSDL", "singleWsdl", "a=b&wsdl=types.wsdl", "xsd=types.xsd"] {
+        let wsdl = Found::Contract { api: 0, page: Page::Wsdl };
+        assert_eq!(find(&apis, "GET", &format!("/tracking/v1/soap?{query}")), wsdl);
+        assert_eq!(find(&apis, "GET", &format!("/tracking/v1?{query}")), wsdl);
+    }
     let refused = Found::MethodNotAllowed { api: 0, allow: "GET, HEAD, POST".to_owned() };
     assert_eq!(find(&apis, "GET", "/tracking/v1/soap"), refused);
     assert_eq!(find(&apis, "PUT", "/tracking/v1/soap?wsdl"), refused);

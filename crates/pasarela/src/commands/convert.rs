@@ -14,9 +14,10 @@ use pasarela_soap::{
 };
 
 use super::{check::Format, transcode::NumberForm, validate::Verdict};
-use crate::import::{Beside, document};
-
-mod mapping;
+use crate::{
+    import::{Beside, document},
+    mapping,
+};
 
 /// Describe a SOAP service as a REST API: an OpenAPI 3.1 document from a WSDL.
 #[derive(Debug, clap::Args)]

@@ -14,18 +14,20 @@ use super::{
     names::{Item, Section},
     pem,
     process::{hide_password, long},
+    rest,
     tree::{Kind, Node},
     units,
     walk::{Fields, Walk, start_of},
 };
 
-pub(crate) const KEYS: [&str; 21] = [
+pub(crate) const KEYS: [&str; 22] = [
     "name",
     "version",
     "contract",
     "upstreams",
     "visibility",
     "faces",
+    "rest",
     "plans",
     "host",
     "path",
@@ -197,10 +199,29 @@ fn one(
     internal: bool,
 ) -> Option<Api> {
     let fields = &item.fields;
-    let contract = fields.get("contract").map(|node| contracts::read(walk, node));
+    let chosen =
+        fields.get("rest").map_or(Some(rest::Chosen::default()), |node| rest::read(walk, node));
+    let contract = fields.get("contract").map(|node| {
+        let chosen = chosen.as_ref()?;
+        contracts::read(walk, node, &chosen.face, &|operation| chosen.place(operation))
+    });
     let soap = contract.as_ref().map(|contract| contract.as_ref().is_some_and(|c| c.soap));
     let visibility = visibility(walk, fields, internal);
     let faces = faces(walk, fields, soap.unwrap_or(false));
+    if let (Some(faces), Some(Some(contract))) = (&faces, &contract)
+        && faces.contains(&Face::Rest)
+    {
+        contracts::warn_left_out(walk, fields, contract);
+    }
+    let offers_rest = faces.as_ref().is_none_or(|faces| faces.contains(&Face::Rest));
+    if fields.get("rest").is_some() && (soap == Some(false) || contract.is_none() || !offers_rest) {
+        walk.warn(
+            Code::NoEffect,
+            fields.key_span("rest"),
+            "`rest` has no effect: it is about the REST face of an API with a WSDL.",
+            "Name a WSDL in `contract` and `rest` in `faces`, or take the key away.",
+        );
+    }
     let plans = fields.get("plans").map_or(Some(Vec::new()), |node| plan_list(walk, node, plans));
     let upstream = upstream(walk, fields);
     let flag = |key: &str| {
@@ -281,8 +302,8 @@ fn visibility(walk: &Walk<'_>, fields: &Fields<'_>, internal: bool) -> Option<Vi
 }
 
 fn faces(walk: &Walk<'_>, fields: &Fields<'_>, soap: bool) -> Option<Vec<Face>> {
-    let own = if soap { Face::Soap } else { Face::Rest };
-    let Some(node) = fields.get("faces") else { return Some(vec![own]) };
+    let own = if soap { &[Face::Soap][..] } else { &[Face::Rest] };
+    let Some(node) = fields.get("faces") else { return Some(own.to_vec()) };
     let items = walk.list(node, "`faces`")?;
     if items.is_empty() {
         let cure = "Write rest, soap or mcp in it, or take the key away.";
@@ -302,7 +323,7 @@ fn faces(walk: &Walk<'_>, fields: &Fields<'_>, soap: bool) -> Option<Vec<Face>> 
             let message = "This face is in the list twice.";
             walk.fault(Code::Impossible, item.span, message, "Keep one of the two.");
         }
-        if face != own {
+        if !own.contains(&face) {
             let (name, why) = match face {
                 Face::Mcp => ("mcp", "tools for agents come in a later version"),
                 Face::Soap => ("soap", "only an API with a WSDL speaks SOAP in this version"),

@@ -1,48 +1,66 @@
-//! Reads the contract an API names, by way of the contract room.
+//! Reads the contract an API names, with what it imports, by way of the contract room.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use pasarela_contract::{Contract, ContractFault};
+use pasarela_contract::{Contract, ContractFault, Subject};
+use pasarela_model::RestFace;
 
 use super::{
     fault::{Code, Excerpt, Fault, Severity, Span},
     source::Source,
     tree::Node,
-    walk::{Text, Walk, capital},
+    walk::{Fields, Text, Walk, capital},
 };
-use crate::import::{LOCK_FILE, Lock, LockError};
+use crate::import::{Beside, LOCK_FILE, Lock, LockError};
 
 /// Bytes of a contract file.
 const CONTRACT_BYTES_MAX: u64 = 16 << 20;
 
-pub(crate) fn read(walk: &Walk<'_>, node: &Node) -> Option<Contract> {
+/// `said` is where the face's own choices stand; faults of them are told there.
+pub(crate) fn read(
+    walk: &Walk<'_>,
+    node: &Node,
+    face: &RestFace,
+    said: &dyn Fn(&str) -> (PathBuf, Span),
+) -> Option<Contract> {
     let (text, bytes) = walk.file(node, "`contract`", CONTRACT_BYTES_MAX)?;
     let path = walk.resolve(&text.value);
     if !is_as_locked(walk, &text, &path) {
         return None;
     }
     let name = path.to_string_lossy();
-    match pasarela_contract::read(&bytes, &name) {
-        Ok(contract) => Some(contract),
-        Err(faults) => {
-            let message = format!("{} is not a contract that can be used; see below.", text.shown);
-            let cure = "Mend the contract, or leave `contract` away: then every operation passes.";
-            walk.fault(Code::Contract, text.span, message, cure);
-            let source = Source::new(String::from_utf8_lossy(&bytes).into_owned());
-            for fault in faults {
-                walk.push(Fault {
-                    code: Code::Contract,
-                    severity: Severity::Error,
-                    file: path.clone(),
-                    span: Span::point(fault.line, fault.column),
-                    excerpt: excerpt(&source, &fault),
-                    message: sentence(&fault.message),
-                    cure: sentence(&fault.cure),
-                });
-            }
-            None
-        }
+    let mut beside = Beside::default();
+    let result = pasarela_contract::read(&bytes, &name, &mut beside, face);
+    beside.looked_for.into_iter().for_each(|path| walk.note_file(path));
+    let faults = match result {
+        Ok(contract) => return Some(contract),
+        Err(faults) => faults,
+    };
+    let of_mapping = |fault: &ContractFault| matches!(fault.subject, Subject::Mapping(_));
+    if !faults.iter().all(of_mapping) {
+        let message = format!("{} is not a contract that can be used; see below.", text.shown);
+        let cure = "Mend the contract, or leave `contract` away: then every operation passes.";
+        walk.fault(Code::Contract, text.span, message, cure);
     }
+    let source = Source::new(String::from_utf8_lossy(&bytes).into_owned());
+    for fault in faults {
+        let (file, span, excerpt) = match &fault.subject {
+            Subject::Contract => (path.clone(), point(&fault), excerpt(&source, &fault)),
+            Subject::Document(url) => {
+                let source = source_of(Path::new(url));
+                (PathBuf::from(url), point(&fault), excerpt(&source, &fault))
+            }
+            Subject::Mapping(operation) => {
+                let (file, span) = said(operation);
+                let excerpt = (span.line > 0).then(|| source_of(&file).excerpt(span, &[]));
+                (file, span, excerpt)
+            }
+        };
+        let (message, cure) = (sentence(&fault.message), sentence(&fault.cure));
+        let severity = Severity::Error;
+        walk.push(Fault { code: Code::Contract, severity, file, span, excerpt, message, cure });
+    }
+    None
 }
 
 /// Whether a stored contract is what its lock file says, if it has one. The watcher looks at all of it.
@@ -75,13 +93,34 @@ fn is_as_locked(walk: &Walk<'_>, text: &Text, path: &Path) -> bool {
     errors.is_empty()
 }
 
-/// The contract room words its faults as parts of a sentence.
+/// A file that was read a moment ago, for the lines that are shown of it.
+fn source_of(path: &Path) -> Source {
+    let bytes = super::walk::read_file(path, CONTRACT_BYTES_MAX).unwrap_or_default();
+    Source::new(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What is said of operations that the REST face has to do without.
+pub(crate) fn warn_left_out(walk: &Walk<'_>, fields: &Fields<'_>, contract: &Contract) {
+    for (operation, why) in &contract.left_out {
+        walk.warn(
+            Code::FaceUnused,
+            fields.key_span("contract"),
+            format!("The operation `{operation}` is not offered over REST: {why}."),
+            "It answers over SOAP; write `faces: [soap]` to silence this.",
+        );
+    }
+}
+
+/// The room words its faults as parts of a sentence.
 fn sentence(text: &str) -> String {
     let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
     capital(text) + stop
 }
 
+fn point(fault: &ContractFault) -> Span {
+    Span::point(fault.line, fault.column)
+}
+
 fn excerpt(source: &Source, fault: &ContractFault) -> Option<Excerpt> {
-    let span = Span::point(fault.line, fault.column);
-    (fault.line > 0).then(|| source.excerpt(span, &[]))
+    (fault.line > 0).then(|| source.excerpt(point(fault), &[]))
 }

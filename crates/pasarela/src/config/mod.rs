@@ -17,6 +17,7 @@ mod parties;
 mod pem;
 pub mod price;
 mod process;
+mod rest;
 pub mod settings;
 mod source;
 mod tree;

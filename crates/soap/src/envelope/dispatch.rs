@@ -70,7 +70,24 @@ fn agrees(binding: &Binding, index: usize, request: Request<'_>) -> bool {
             || (operation.action.is_empty() && is_nobodys(binding, said))
     };
     let wsa = request.wsa_action;
-    fits(request.action) && (wsa == operation.input.wsa_action || fits(wsa))
+    fits(request.action)
+        && (wsa == operation.input.wsa_action
+            || fits(wsa)
+            || is_by_default(binding, operation, wsa))
+}
+
+/// Whether an action is the one that WS-Addressing 1.0 Metadata, section 4.4.4, makes of the names; many senders use it
+/// also where the binding gives another.
+fn is_by_default(binding: &Binding, operation: &Operation, action: &str) -> bool {
+    let namespace = &*binding.port_type.namespace;
+    let delimiter = if namespace.starts_with("urn:") { ':' } else { '/' };
+    let start = namespace.strip_suffix(delimiter).unwrap_or(namespace);
+    let after =
+        |text: &str| action.strip_prefix(text).and_then(|rest| rest.strip_prefix(delimiter));
+    let Some(rest) = after(start) else { return false };
+    let rest = rest.strip_prefix(&*binding.port_type.local);
+    let Some(name) = rest.and_then(|rest| rest.strip_prefix(delimiter)) else { return false };
+    name == operation.name || name.strip_suffix("Request") == Some(operation.name.as_str())
 }
 
 /// Whether a service, however lenient it is about case and space, takes this for none of its actions.

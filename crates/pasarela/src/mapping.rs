@@ -25,14 +25,14 @@ use pasarela_soap::{
 
 /// A mapping, and where it says what.
 #[derive(Debug)]
-pub(super) struct Said {
-    pub(super) mapping: Mapping,
-    operations: BTreeMap<String, Position>,
+pub(crate) struct Said {
+    pub(crate) mapping: Mapping,
+    pub(crate) operations: BTreeMap<String, Position>,
 }
 
 impl Said {
     /// Faults of the mapping with the place of the operation that they are about.
-    pub(super) fn placed(&self, path: &Path, faults: Vec<Fault>) -> Vec<Fault> {
+    pub(crate) fn placed(&self, path: &Path, faults: Vec<Fault>) -> Vec<Fault> {
         let document: Arc<str> = path.display().to_string().into();
         let placed = |fault: Fault| {
             let operation = fault.path.strip_prefix("operations/").unwrap_or_default();
@@ -44,7 +44,7 @@ impl Said {
 }
 
 /// Reads a mapping to its end.
-pub(super) fn read(text: &str, path: &Path) -> Result<Said, Vec<Fault>> {
+pub(crate) fn read(text: &str, path: &Path) -> Result<Said, Vec<Fault>> {
     let document: Arc<str> = path.display().to_string().into();
     let mut reader = Reader { document, faults: Vec::new() };
     let root = match tree::parse(text, Syntax::Yaml, TreeLimits { depth: 16, values: 100_000 }) {
