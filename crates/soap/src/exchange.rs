@@ -5,6 +5,8 @@
 //! [`Thrown`] fault. Nothing here knows HTTP, opens anything or waits.
 
 mod answer;
+mod enclose;
+mod parts;
 mod request;
 mod thrown;
 mod verbatim;
@@ -17,6 +19,8 @@ use crate::{
 };
 
 pub use answer::{Answer, Outcome, Progress};
+pub use enclose::Package;
+pub use parts::{ROOT_ID, Wanted};
 pub use request::Given;
 pub use thrown::Thrown;
 
@@ -39,6 +43,8 @@ pub struct Messages {
     pub action: String,
     /// Whether there is no answer.
     pub one_way: bool,
+    /// Whether the service asks for MTOM.
+    pub mtom: bool,
     pub(crate) request: Message,
     pub(crate) response: Option<Message>,
     pub(crate) detail: Option<Message>,
@@ -58,10 +64,14 @@ impl Messages {
     /// # Errors
     /// When its request or its answer cannot be transcoded. A detail that cannot is left out of faults.
     pub fn new(plan: &Plan, binding: &Binding, operation: &Operation) -> Result<Self, Unsupported> {
-        let request = plan.message(Body::of_request(operation)?);
+        let request =
+            plan.message(Body::of_request(operation)?).beside(&operation.input.attachments);
         let response = match operation.exchange {
             Exchange::OneWay => None,
-            Exchange::RequestResponse => Some(plan.message(Body::of_response(operation)?)),
+            Exchange::RequestResponse => {
+                let beside = operation.output.as_ref().map_or(&[][..], |m| &m.attachments);
+                Some(plan.message(Body::of_response(operation)?).beside(beside))
+            }
         };
         let detail = Body::of_fault(operation).ok().map(|body| plan.message(body));
         let declared = operation.faults.iter().map(|fault| Declared {
@@ -75,6 +85,7 @@ impl Messages {
             version: binding.version,
             action: operation.action.clone(),
             one_way: response.is_none(),
+            mtom: binding.mtom,
             request,
             response,
             detail,

@@ -6,11 +6,13 @@
 mod head;
 mod reader;
 mod transfer;
+mod whole;
 mod writer;
 
 pub use head::PartHead;
 pub use reader::{Event, Reader};
 pub use transfer::{Encoding, base64_append};
+pub use whole::Whole;
 pub use writer::{Boundary, Writer};
 
 use crate::envelope::ContentType;

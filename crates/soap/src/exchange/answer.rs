@@ -1,10 +1,16 @@
 //! What a service answers, in pieces, as JSON or XML for the caller; or as the fault that it is.
 
-use super::{Form, Messages, Thrown, verbatim::Verbatim};
+use super::{
+    Form, Messages, Thrown, Wanted,
+    parts::{Incoming, Next},
+    request::string,
+    verbatim::Verbatim,
+};
 use crate::{
     Fault, FaultKind, Limits,
     envelope::{Closer, Opener, Progress as Opening},
-    transcode::{Body, Decoder, Plan},
+    mime::Related,
+    transcode::{Body, Decoder, Plan, Reference},
     xml::{Event, Reader},
 };
 
@@ -50,6 +56,10 @@ pub struct Answer<'p> {
     kept: Vec<u8>,
     form: Form,
     received: bool,
+    /// What travels beside it, if it is in parts.
+    parts: Option<Box<Incoming>>,
+    in_parts: bool,
+    references: Vec<Reference>,
 }
 
 #[derive(Debug)]
@@ -67,6 +77,10 @@ struct Content<'p> {
     scratch: Vec<u8>,
     /// How many of the body's children have to be read.
     left: usize,
+    /// The attachments that the JSON has to name.
+    attachments: Vec<String>,
+    /// The last two bytes that were passed on.
+    tail: [u8; 2],
 }
 
 impl<'p> Answer<'p> {
@@ -93,7 +107,20 @@ impl<'p> Answer<'p> {
             kept: Vec::new(),
             form,
             received: false,
+            parts: None,
+            in_parts: false,
+            references: Vec::new(),
         })
+    }
+
+    /// Says that it is in parts, and how the caller gets them.
+    #[must_use]
+    pub fn in_parts(mut self, related: &Related, wanted: Wanted) -> Self {
+        let names = self.messages.response.as_ref().into_iter().flat_map(|m| m.attachments());
+        let names = names.map(str::to_owned).collect();
+        self.parts = Some(Box::new(Incoming::new(related, wanted, names)));
+        self.in_parts = true;
+        self
     }
 
     /// How far it is.
@@ -111,6 +138,35 @@ impl<'p> Answer<'p> {
     /// # Errors
     /// When they are not an answer that the contract allows.
     pub fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Progress> {
+        let Some(mut parts) = self.parts.take() else { return self.feed_root(bytes, out) };
+        parts.feed(bytes);
+        self.run_parts(&mut parts, out)?;
+        self.parts = Some(parts);
+        Ok(self.progress())
+    }
+
+    /// Goes on in a message in parts as far as the bytes reach.
+    fn run_parts(&mut self, parts: &mut Incoming, out: &mut Vec<u8>) -> Result {
+        let mut json = Vec::new();
+        loop {
+            match parts.next(self.plan, out)? {
+                Next::Root => {
+                    self.feed_root(parts.root(), &mut json)?;
+                }
+                Next::RootEnd => {
+                    self.end_root(&mut json)?;
+                    parts.write(&json, self.plan, out)?;
+                    json.clear();
+                    parts.root_ended(std::mem::take(&mut self.references), self.plan, out)?;
+                }
+                Next::More | Next::End => return Ok(()),
+            }
+            parts.write(&json, self.plan, out)?;
+            json.clear();
+        }
+    }
+
+    fn feed_root(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Progress> {
         self.received |= !bytes.is_empty();
         for piece in bytes.chunks(PIECE_BYTES) {
             if matches!(self.state, State::Opening(_) | State::Fault) {
@@ -134,14 +190,16 @@ impl<'p> Answer<'p> {
     /// # Errors
     /// When the answer is not whole, or is none.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<Outcome> {
-        if !self.received && self.messages.one_way {
-            return Ok(Outcome::Nothing);
-        }
-        if !matches!(self.state, State::Fault) {
-            self.reader.finish()?;
-            if !self.run(out)? && !matches!(self.state, State::Fault) {
-                return Err(self.reader.fault(FaultKind::Message, "the message is not whole"));
+        if let Some(mut parts) = self.parts.take() {
+            parts.finish();
+            self.run_parts(&mut parts, out)?;
+            if matches!(self.state, State::Closing(_)) && !self.messages.one_way {
+                parts.end(out)?;
             }
+        } else if !self.received && self.messages.one_way {
+            return Ok(Outcome::Nothing);
+        } else {
+            self.end_root(out)?;
         }
         match self.state {
             State::Fault => {
@@ -152,6 +210,18 @@ impl<'p> Answer<'p> {
             _ if self.messages.one_way => Ok(Outcome::Nothing),
             _ => Ok(Outcome::Content),
         }
+    }
+
+    /// No more bytes of the envelope come.
+    fn end_root(&mut self, out: &mut Vec<u8>) -> Result {
+        if matches!(self.state, State::Fault) {
+            return Ok(());
+        }
+        self.reader.finish()?;
+        if !self.run(out)? && !matches!(self.state, State::Fault) {
+            return Err(self.reader.fault(FaultKind::Message, "the message is not whole"));
+        }
+        Ok(())
     }
 
     /// Goes on as far as the bytes reach. True at the end of the message.
@@ -172,6 +242,7 @@ impl<'p> Answer<'p> {
                 }
                 State::Body(content) => {
                     if content.event(&self.reader, event, self.form, out)? {
+                        self.references = content.decoder.take_references();
                         self.state = State::Closing(Closer::new(false, false));
                     }
                 }
@@ -212,7 +283,15 @@ impl<'p> Answer<'p> {
             verbatim: Verbatim::new(3),
             scratch: Vec::new(),
             left,
+            attachments: match self.in_parts {
+                true => response.attachments().map(str::to_owned).collect(),
+                false => Vec::new(),
+            },
+            tail: [0; 2],
         });
+        if self.in_parts && self.form == Form::Json {
+            content.decoder.set_parts();
+        }
         let closes = event == Event::End;
         let done = match closes {
             true => {
@@ -221,6 +300,7 @@ impl<'p> Answer<'p> {
             }
             false => content.event(&self.reader, event, self.form, out)?,
         };
+        self.references = content.decoder.take_references();
         self.state = match done {
             true => State::Closing(Closer::new(false, closes)),
             false => State::Body(content),
@@ -262,7 +342,7 @@ impl Content<'_> {
         }
         self.decoder.event(reader, event)?;
         match form {
-            Form::Json => self.decoder.drain(out),
+            Form::Json => self.drain(out),
             Form::Xml => {
                 self.scratch.clear();
                 self.decoder.drain(&mut self.scratch);
@@ -282,8 +362,38 @@ impl Content<'_> {
     fn end(&mut self, reader: &Reader<'_>, form: Form, out: &mut Vec<u8>) -> Result {
         self.decoder.end_body(reader)?;
         if form == Form::Json {
-            self.decoder.drain(out);
+            self.drain(out);
+            self.name_attachments(out);
         }
         Ok(())
+    }
+
+    fn drain(&mut self, out: &mut Vec<u8>) {
+        let before = out.len();
+        self.decoder.drain(out);
+        let new = out.get(before..).unwrap_or_default();
+        for &byte in new.iter().skip(new.len().saturating_sub(2)) {
+            self.tail = [self.tail[1], byte];
+        }
+    }
+
+    /// Attachments are members behind those of the body; their parts bear their names.
+    fn name_attachments(&self, out: &mut Vec<u8>) {
+        if self.attachments.is_empty() || out.last() != Some(&b'}') {
+            return;
+        }
+        out.pop();
+        let mut last = self.tail[0];
+        for name in &self.attachments {
+            if last != b'{' {
+                out.push(b',');
+            }
+            last = b'}';
+            string(name, out);
+            out.extend_from_slice(b":{\"$cid\":");
+            string(name, out);
+            out.push(b'}');
+        }
+        out.push(b'}');
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     Fault, FaultKind, Limits, json,
     json::writer::escape,
     openapi::face::Parameter,
-    transcode::{Body, Decoder, Encoder, Plan},
+    transcode::{Body, Decoder, Encoder, Parts, Plan, Sent},
     wsdl::catalog::SoapVersion,
     xml,
 };
@@ -40,21 +40,41 @@ impl Messages {
     ) -> Result {
         open(self.version, out);
         match form {
-            Form::Json => self.json_body(plan, given, body, limits, out)?,
+            Form::Json => self.json_body(plan, given, body, limits, None, out).map(|_| ())?,
             Form::Xml => self.xml_body(plan, body, limits, out)?,
         }
         close(out);
         Ok(())
     }
 
-    fn json_body(
-        &self,
-        plan: &Plan,
+    /// The same of JSON, with bytes beside it or beside the envelope: what goes with the envelope.
+    ///
+    /// # Errors
+    /// When it is not what the contract says, or refers to a part that did not come, or not to one that did.
+    pub fn request_with<'g>(
+        &'g self,
+        plan: &'g Plan,
         given: &[Given<'_>],
         body: &[u8],
         limits: &Limits,
+        parts: Parts<'g>,
         out: &mut Vec<u8>,
-    ) -> Result {
+    ) -> Result<Vec<Sent<'g>>> {
+        open(self.version, out);
+        let sent = self.json_body(plan, given, body, limits, Some(parts), out)?;
+        close(out);
+        Ok(sent)
+    }
+
+    fn json_body<'g>(
+        &'g self,
+        plan: &'g Plan,
+        given: &[Given<'_>],
+        body: &[u8],
+        limits: &Limits,
+        parts: Option<Parts<'g>>,
+        out: &mut Vec<u8>,
+    ) -> Result<Vec<Sent<'g>>> {
         let merged;
         let text = match merge(given, body) {
             Some(text) => {
@@ -65,9 +85,12 @@ impl Messages {
         };
         let mut reader = json::Reader::new(text, limits)?;
         let mut encoder = Encoder::new(plan, &self.request);
+        if let Some(parts) = parts {
+            encoder.set_parts(parts);
+        }
         encoder.document(&mut reader)?;
         encoder.drain(out);
-        Ok(())
+        encoder.take_parts()
     }
 
     /// The element goes on as it came, once it was seen to be what the contract says.
@@ -168,7 +191,7 @@ fn is_number(text: &str) -> bool {
     digits(whole) && !leading && digits(fraction) && digits(exponent)
 }
 
-fn string(text: &str, out: &mut Vec<u8>) {
+pub(super) fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     escape(text, out);
     out.push(b'"');

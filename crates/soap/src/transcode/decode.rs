@@ -6,8 +6,10 @@
 mod arrange;
 mod attributes;
 mod body;
+mod parts;
 
 use self::arrange::{Open, Segment};
+use super::parts::Reference;
 use super::plan::{Body, Message, Plan};
 use super::scalar::write_string;
 use super::shape::{Elements, Kind, Shape};
@@ -34,6 +36,10 @@ pub struct Decoder<'p> {
     segments: Vec<Segment>,
     /// Objects whose members still have to be put together: what they hold may not be passed on yet.
     held: u32,
+    /// The parts that were referred to, if there may be any.
+    references: Option<Vec<Reference>>,
+    /// The part that the value at hand refers to.
+    cid: Option<String>,
 }
 
 /// An open element.
@@ -72,6 +78,8 @@ enum Doing {
     Collapsed,
     Mixed,
     Generic,
+    /// `xop:Include`
+    Include,
     Nil,
 }
 
@@ -89,6 +97,8 @@ impl<'p> Decoder<'p> {
             scratch: String::new(),
             segments: Vec::new(),
             held: 0,
+            references: None,
+            cid: None,
         };
         decoder.begin_body();
         decoder
@@ -98,7 +108,7 @@ impl<'p> Decoder<'p> {
     pub fn begin_body(&mut self) {
         self.out.clear();
         self.segments.clear();
-        (self.depth, self.held) = (0, 0);
+        (self.depth, self.held, self.cid) = (0, 0, None);
         self.push(Doing::Root, TypeId::ANY, None);
         if !matches!(self.body, Body::Element(_)) {
             self.out.push(b'{');
@@ -164,12 +174,8 @@ impl<'p> Decoder<'p> {
             Doing::Generic => self.generic_child(reader),
             Doing::Root => self.root(reader),
             Doing::Rpc => self.accessor(reader),
-            Doing::Simple | Doing::Value(_) => Err(invalid(
-                reader,
-                "cvc-type.3.1.2",
-                "a value is due here, and no element may stand in it",
-            )),
-            Doing::Empty | Doing::Nil => {
+            Doing::Simple | Doing::Value(_) => self.include(reader),
+            Doing::Empty | Doing::Nil | Doing::Include => {
                 Err(invalid(reader, "cvc-complex-type.2.1", "the element around has to be empty"))
             }
         }
@@ -408,6 +414,7 @@ impl<'p> Decoder<'p> {
             }
             Doing::Mixed | Doing::Generic => {}
             Doing::Empty
+            | Doing::Include
             | Doing::Nil
             | Doing::Elements
             | Doing::Collapsed
@@ -443,7 +450,7 @@ impl<'p> Decoder<'p> {
                 self.out.extend_from_slice(closing);
             }
             Doing::Empty => self.out.push(b'}'),
-            Doing::Nil => {}
+            Doing::Nil | Doing::Include => {}
             Doing::Rpc => self.end_rpc(reader, at)?,
             Doing::Root => return Ok(()),
         }
@@ -459,6 +466,7 @@ impl<'p> Decoder<'p> {
         let (ty, actual, element) =
             (self.frames[at].ty, self.frames[at].actual, self.frames[at].element);
         if actual != ty
+            && self.cid.is_none()
             && let Some(scalar) = self.plan.scalar(actual)
             && let Err(fault) = scalar.ty.check(&self.text, reader, &mut self.scratch)
         {
@@ -476,6 +484,9 @@ impl<'p> Decoder<'p> {
         element: Option<ElementId>,
     ) -> Result {
         let plan = self.plan;
+        if self.references.is_some() && self.write_reference(reader, ty)? {
+            return Ok(());
+        }
         let Some(scalar) = plan.scalar(ty) else {
             write_string(&self.text, &mut self.out);
             return Ok(());

@@ -7,10 +7,12 @@
 mod attributes;
 mod content;
 mod order;
+mod parts;
 mod start;
 mod values;
 
 use self::order::{Segment, Step};
+use super::parts::Parts;
 use super::plan::{Body, Message, PartType, Plan};
 use super::scalar::Token;
 use super::shape::{Kind, NONE, What};
@@ -58,6 +60,8 @@ pub struct Encoder<'p> {
     list_slot: Slot,
     /// Arrays and objects of an ignored member that are open.
     ignoring: usize,
+    /// What travels beside the message, if it may.
+    parts: Option<Box<Parts<'p>>>,
 }
 
 /// An open element, object or array.
@@ -110,6 +114,8 @@ enum Doing {
     Bare,
     /// A tree that says itself what it is.
     Generic,
+    /// `{"$cid": …}`, whose part was found already; counts 1 if the element's tag is its own.
+    Reference,
 }
 
 /// What a value is for.
@@ -139,6 +145,10 @@ enum Slot {
     Part(u32),
     /// The element that the only key of an entry names.
     Known(ElementId),
+    /// An attachment, by its number.
+    Attached(u32),
+    /// What is known already.
+    Taken,
     /// A member that nobody knows and that is passed over.
     Ignored,
 }
@@ -168,6 +178,7 @@ impl<'p> Encoder<'p> {
             slot: Slot::Top,
             list_slot: Slot::Top,
             ignoring: 0,
+            parts: None,
         }
     }
 
@@ -301,6 +312,11 @@ impl<'p> Encoder<'p> {
             Doing::Generic | Doing::Bare => self.reserved(reader, at, key),
             Doing::Parts => self.part_name(reader, key),
             Doing::Entry => self.entry_name(reader, key),
+            Doing::Reference if key == "$cid" => {
+                self.slot = Slot::Taken;
+                Ok(())
+            }
+            Doing::Reference => self.unknown(reader, key),
             _ => Ok(()),
         }
     }
@@ -353,6 +369,10 @@ impl<'p> Encoder<'p> {
 
     #[cold]
     fn unknown(&mut self, reader: &Reader<'_>, key: &str) -> Result {
+        if let Some(slot) = self.attachment(key) {
+            self.slot = slot;
+            return Ok(());
+        }
         if self.plan.options.ignore_unknown {
             self.slot = Slot::Ignored;
             return Ok(());
@@ -402,6 +422,13 @@ impl<'p> Encoder<'p> {
                 self.part_object(reader, number)
             }
             Slot::Known(element) => self.element_object(reader, element),
+            Slot::Value if self.frames[self.depth - 1].doing == Doing::Object => {
+                self.refer_value(reader)
+            }
+            Slot::Value if self.frames[self.depth - 1].element.is_some() => {
+                self.bare_object(reader)
+            }
+            Slot::Attached(number) => self.attached_object(reader, number),
             Slot::Ignored => {
                 self.ignoring = 1;
                 Ok(())
@@ -509,7 +536,9 @@ impl<'p> Encoder<'p> {
                 self.ignoring = 1;
                 Ok(())
             }
-            Slot::Type | Slot::Nil | Slot::Name => Err(self.wrong_kind(reader, "a plain value")),
+            Slot::Type | Slot::Nil | Slot::Name | Slot::Attached(_) | Slot::Taken => {
+                Err(self.wrong_kind(reader, "a plain value"))
+            }
         }
     }
 

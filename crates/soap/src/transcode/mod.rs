@@ -7,12 +7,14 @@
 //!
 //! Keys that no element can have are reserved: `@name` an attribute, `$value` the text of an element with attributes,
 //! `$type` what `xsi:type` says, `$nil`, `$items` repeated groups, `$content` mixed content, `$any` elements of
-//! wildcards, `$name` the name of an element that no schema knows.
+//! wildcards, `$name` the name of an element that no schema knows, `$cid` bytes that travel beside the
+//! message.
 
 mod decode;
 mod encode;
 mod names;
 pub(crate) mod outline;
+mod parts;
 mod plan;
 pub(crate) mod scalar;
 mod shape;
@@ -22,6 +24,7 @@ mod wsdl;
 pub use decode::Decoder;
 pub use encode::Encoder;
 pub use names::Names;
+pub use parts::{Given, Parts, Reference, Sent, names_part};
 pub use plan::{Body, Message, Part, PartType, Plan};
 pub use walk::Walk;
 pub use wsdl::Unsupported;

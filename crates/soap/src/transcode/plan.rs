@@ -17,6 +17,8 @@ pub struct Plan {
     pub(super) schemas: Arc<Schemas>,
     pub(super) options: Options,
     pub(super) names: Names,
+    /// The type `swaRef`.
+    pub(super) swa_ref: Option<TypeId>,
     /// By type.
     shapes: Vec<Shape>,
     /// By type; for simple types and for the simple content of complex ones.
@@ -77,6 +79,8 @@ pub(super) struct Tag {
 #[derive(Debug)]
 pub struct Message {
     pub(super) body: Body,
+    /// The parts of the WSDL that travel beside the envelope, by name.
+    pub(super) attachments: Vec<Box<str>>,
     /// The namespaces that its elements may need, declared on the outermost one.
     pub(super) namespaces: Vec<NsId>,
 }
@@ -89,6 +93,18 @@ impl Message {
     #[must_use]
     pub const fn body(&self) -> &Body {
         &self.body
+    }
+
+    /// Says which parts of the WSDL travel beside its envelope.
+    #[must_use]
+    pub fn beside(mut self, attachments: &[crate::wsdl::catalog::Attachment]) -> Self {
+        self.attachments = attachments.iter().map(|one| one.part.name.as_str().into()).collect();
+        self
+    }
+
+    /// Their names, in order.
+    pub fn attachments(&self) -> impl Iterator<Item = &str> {
+        self.attachments.iter().map(|name| &**name)
     }
 
     pub(super) fn parts(&self) -> &[Part] {
@@ -131,7 +147,7 @@ impl Plan {
             }
         }
         reach.follow(self);
-        Message { body, namespaces: reach.namespaces }
+        Message { body, attachments: Vec::new(), namespaces: reach.namespaces }
     }
 }
 
@@ -209,7 +225,8 @@ impl Plan {
             .all_types()
             .map(|(id, _)| Shape::compile(&schemas, &names, &options, id))
             .collect();
-        Self { options, names, shapes, scalars, tags, schemas }
+        let swa_ref = super::parts::swa_ref(&schemas);
+        Self { options, names, swa_ref, shapes, scalars, tags, schemas }
     }
 
     /// The schemas it was made from.

@@ -19,6 +19,7 @@ mod openapi_corpus;
 mod openapi_documents;
 mod openapi_faces;
 mod openapi_instances;
+mod parts;
 mod transcode;
 mod transcode_corpus;
 mod transcode_samples;

@@ -307,6 +307,11 @@ impl Encoder<'_> {
                 Ok(())
             }
             Doing::Generic => self.end_tag(reader, at),
+            Doing::Reference if frame.count > 0 => self.end_tag(reader, at),
+            Doing::Reference => {
+                self.depth = at;
+                Ok(())
+            }
             Doing::Parts => self.end_parts(reader, at),
             Doing::Bare => {
                 if frame.count == 0 {

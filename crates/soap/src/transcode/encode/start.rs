@@ -124,6 +124,9 @@ impl Encoder<'_> {
         qname: &str,
     ) -> Result {
         let plan = self.plan;
+        if self.parts.is_some() && self.refer(reader, declared, element, qname)? {
+            return Ok(());
+        }
         let mut ty = declared;
         if plan.shape(declared).polymorphic {
             ty = self.actual_type(reader, declared, element)?;

@@ -54,6 +54,11 @@ impl Encoder<'_> {
                 }
             }
             Slot::Known(element) => self.element_scalar(reader, element, token),
+            Slot::Attached(number) => self.attached(reader, number, token),
+            Slot::Taken => match token {
+                Token::String(_) => Ok(()),
+                _ => Err(self.wrong_kind(reader, "a string")),
+            },
             Slot::Name | Slot::Ignored => Ok(()),
             Slot::Content => Err(self.wrong_kind(reader, "an array")),
             Slot::Top => Err(self.wrong_kind(reader, "an object")),
@@ -177,12 +182,18 @@ impl Encoder<'_> {
             self.check_text(reader, ty, &qname, &scope, fixed)?;
             return self.put_text(reader, &qname);
         }
+        if self.parts.is_some() && plan.is_swa_ref(ty) {
+            return self.send_text(reader, &text);
+        }
         self.check_text(reader, ty, &text, &(), fixed)?;
+        if scalar.form == Form::Base64 && self.parts.is_some() && self.optimise(&text) {
+            return Ok(());
+        }
         self.put_text(reader, &text)
     }
 
     #[inline]
-    fn put_text(&mut self, reader: &Reader<'_>, text: &str) -> Result {
+    pub(super) fn put_text(&mut self, reader: &Reader<'_>, text: &str) -> Result {
         self.close_tag();
         let written = escape_text(text, &mut self.out);
         written.map_err(|illegal| self.illegal(reader, illegal))
@@ -266,7 +277,7 @@ impl Encoder<'_> {
         self.text_value(reader, ty, token, constraint)
     }
 
-    fn value_type(&self, ty: TypeId) -> TypeId {
+    pub(super) fn value_type(&self, ty: TypeId) -> TypeId {
         match self.plan.shape(ty).kind {
             Kind::SimpleContent(simple) => simple,
             _ => ty,
@@ -486,7 +497,7 @@ impl Encoder<'_> {
                 }
             }
             Slot::Ignored => Ok(()),
-            Slot::Attribute(_) | Slot::WildAttribute => self.absent(reader),
+            Slot::Attribute(_) | Slot::WildAttribute | Slot::Attached(_) => self.absent(reader),
             _ => Err(self.wrong_kind(reader, "a value, not null,")),
         }
     }
@@ -546,7 +557,7 @@ impl Encoder<'_> {
     }
 
     #[cold]
-    fn bad_value(
+    pub(super) fn bad_value(
         &self,
         reader: &Reader<'_>,
         ty: TypeId,

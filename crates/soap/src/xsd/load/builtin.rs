@@ -16,6 +16,7 @@ pub(super) fn document(namespace: &str) -> Option<Document> {
             MIME.to_owned()
         }
         "http://www.w3.org/2004/08/xop/include" => XOP.to_owned(),
+        "http://ws-i.org/profiles/basic/1.1/xsd" => SWA_REF.to_owned(),
         "http://www.w3.org/2000/09/xmldsig#" => SIGNATURE.to_owned(),
         "http://www.w3.org/2005/08/addressing" => ADDRESSING.to_owned(),
         "http://schemas.xmlsoap.org/ws/2004/08/addressing" => ADDRESSING.to_owned(),
@@ -36,6 +37,9 @@ pub(super) fn document(namespace: &str) -> Option<Document> {
     );
     Some(Document { url: format!("built-in:{namespace}"), bytes: text.into_bytes() })
 }
+
+const SWA_REF: &str =
+    "<xs:simpleType name='swaRef'><xs:restriction base='xs:anyURI'/></xs:simpleType>";
 
 const XML_ATTRIBUTES: &str = "
 <xs:attribute name='lang'><xs:simpleType><xs:union memberTypes='xs:language'>

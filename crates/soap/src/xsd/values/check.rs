@@ -291,6 +291,26 @@ impl SimpleType {
         }
     }
 
+    /// Whether a value of so many octets, which is not at hand, may be one of this type.
+    ///
+    /// # Errors
+    /// The facet that is not met, or that would have to see the value.
+    pub fn check_octets(&self, length: u64) -> Result<(), ValueFault> {
+        if !self.facets.patterns.is_empty() {
+            return Err(ValueFault::Facet(FacetKind::Pattern));
+        }
+        if self.facets.enumeration.is_some() {
+            return Err(ValueFault::Facet(FacetKind::Enumeration));
+        }
+        self.check_length(length)
+    }
+
+    /// Whether no facet needs to see more of a value than its length.
+    #[must_use]
+    pub fn is_judged_by_length(&self) -> bool {
+        self.facets.patterns.is_empty() && self.facets.enumeration.is_none()
+    }
+
     fn check_length(&self, length: u64) -> Result<(), ValueFault> {
         let facets = &self.facets;
         if facets.length.is_some_and(|wanted| length != wanted) {
