@@ -5,6 +5,7 @@
 //! [`Thrown`] fault. Nothing here knows HTTP, opens anything or waits.
 
 mod answer;
+mod apart;
 mod enclose;
 mod parts;
 mod request;
@@ -19,6 +20,7 @@ use crate::{
 };
 
 pub use answer::{Answer, Outcome, Progress};
+pub use apart::json_of_parts;
 pub use enclose::Package;
 pub use parts::{ROOT_ID, Wanted};
 pub use request::Given;

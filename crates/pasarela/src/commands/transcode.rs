@@ -7,8 +7,12 @@ use std::{
 };
 
 use pasarela_soap::{
-    Fault, Limits, json,
-    transcode::{Body, Decoder, Encoder, Numbers, Options, Plan},
+    Fault, Limits,
+    envelope::ContentType,
+    exchange::{Messages, Package, json_of_parts},
+    json,
+    mime::{PartHead, Related, Whole},
+    transcode::{Body, Decoder, Encoder, Given, Message, Numbers, Options, Parts, Plan, Sent},
     wsdl::{self, catalog::Binding, catalog::Operation, catalog::SoapVersion},
     xml,
 };
@@ -23,7 +27,8 @@ use crate::import::{Beside, document};
     after_help = "Examples:\n  pasarela transcode --contract orders.wsdl --operation GetOrder --message response < reply.xml\n  \
     echo '{\"id\": 7}' | pasarela transcode --contract orders.wsdl --operation GetOrder --message request\n\n\
     Reads standard input, writes standard output. XML may be an envelope or what is in its body; an envelope is what\n\
-    is written. The documents that a contract imports are read from beside it; nothing is fetched.\n\
+    is written. Either may be the root of a multipart/related message that begins with its Content-Type; bytes beside an\n\
+    envelope are base64 in JSON, and go beside the envelope when they came beside the JSON as {\"$cid\": \"…\"}. The documents that a contract imports are read from beside it; nothing is fetched.\n\
     Exit code 0: done; 1: the message is not what the contract says; 2: wrong use, or the contract cannot be used."
 )]
 pub struct Args {
@@ -171,7 +176,16 @@ pub fn transcode(args: &Args, input: &[u8]) -> Result<Vec<u8>, Trouble> {
     };
     let body = body.map_err(|why| Trouble::Use(format!("{}: {why}", args.operation)))?;
     let plan = Plan::new(catalog.schemas.clone(), options(args));
-    let message = plan.message(body);
+    let beside = match args.message {
+        Which::Request => &operation.input.attachments[..],
+        Which::Response => operation.output.as_ref().map_or(&[][..], |m| &m.attachments),
+        Which::Fault => &[],
+    };
+    let message = plan.message(body).beside(beside);
+    let job = Job { args, plan: &plan, message: &message, binding, operation };
+    if let Some((related, bytes)) = in_parts(input)? {
+        return job.parts(&related, bytes);
+    }
     let first = input.iter().find(|byte| !byte.is_ascii_whitespace());
     // XML begins with `<` or a byte order mark, JSON with neither.
     let is_xml = matches!(first, Some(b'<' | 0xEF | 0xFE | 0xFF));
@@ -185,14 +199,98 @@ pub fn transcode(args: &Args, input: &[u8]) -> Result<Vec<u8>, Trouble> {
             let json = decoder.document(&mut reader).map_err(Trouble::Message)?;
             Ok([json, b"\n"].concat())
         }
-        To::Xml => {
-            let mut reader =
-                json::Reader::new(input, &Limits::default()).map_err(Trouble::Message)?;
-            let mut encoder = Encoder::new(&plan, &message);
-            let xml = encoder.document(&mut reader).map_err(Trouble::Message)?;
-            Ok(envelope(binding.version, args.message, xml))
-        }
+        To::Xml => job.xml(input, Parts { random: random(), ..Parts::default() }),
     }
+}
+
+/// A message of an operation that is to be transcoded.
+struct Job<'j> {
+    args: &'j Args,
+    plan: &'j Plan,
+    message: &'j Message,
+    binding: &'j Binding,
+    operation: &'j Operation,
+}
+
+impl Job<'_> {
+    /// A message in parts: its root says which way it goes.
+    fn parts(&self, related: &Related, bytes: &[u8]) -> Result<Vec<u8>, Trouble> {
+        let whole = Whole::read(related, Default::default(), bytes).map_err(Trouble::Message)?;
+        if whole.root.trim_ascii_start().first() != Some(&b'{') {
+            let mut json = Vec::new();
+            let limits = Limits::default();
+            json_of_parts(self.plan, self.message, related, bytes, &limits, &mut json)
+                .map_err(Trouble::Message)?;
+            json.push(b'\n');
+            return Ok(json);
+        }
+        let given = whole.parts.iter().filter_map(|(head, bytes)| {
+            Some(Given { id: head.id.clone()?, media: head.media.clone(), bytes })
+        });
+        let parts =
+            Parts { mtom: Some(0), random: random(), given: given.collect(), sent: Vec::new() };
+        self.xml(&whole.root, parts)
+    }
+
+    /// JSON as an envelope; in parts when bytes travel beside it.
+    fn xml(&self, text: &[u8], parts: Parts<'_>) -> Result<Vec<u8>, Trouble> {
+        let package = if parts.mtom.is_some() { Package::Xop } else { Package::Attachments };
+        let mut reader = json::Reader::new(text, &Limits::default()).map_err(Trouble::Message)?;
+        let mut encoder = Encoder::new(self.plan, self.message);
+        encoder.set_parts(parts);
+        let xml = encoder.document(&mut reader).map_err(Trouble::Message)?;
+        let envelope = envelope(self.binding.version, self.args.message, xml);
+        let sent = encoder.take_parts().map_err(Trouble::Message)?;
+        if sent.is_empty() {
+            return Ok(envelope);
+        }
+        self.enclose(package, &envelope, &sent)
+    }
+
+    fn enclose(
+        &self,
+        package: Package,
+        envelope: &[u8],
+        sent: &[Sent<'_>],
+    ) -> Result<Vec<u8>, Trouble> {
+        let messages = Messages::new(self.plan, self.binding, self.operation)
+            .map_err(|why| Trouble::Use(format!("{}: {why}", self.args.operation)))?;
+        let boundary = u128::from(random()) << 64 | u128::from(random());
+        let mut body = Vec::new();
+        let media = messages.enclose(package, envelope, sent, boundary, &mut body);
+        Ok([format!("Content-Type: {media}\r\n\r\n").as_bytes(), &body].concat())
+    }
+}
+
+/// Whether the input is a message in parts: with its `Content-Type` and an empty line before it, or beginning with its
+/// boundary.
+fn in_parts(input: &[u8]) -> Result<Option<(Related, &[u8])>, Trouble> {
+    if input.starts_with(b"--") {
+        let line = input.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        let boundary = String::from_utf8_lossy(line.get(2..).unwrap_or_default()).into_owned();
+        let related = Related { boundary, start: None, root_type: None, start_info: None };
+        return Ok(Some((related, input)));
+    }
+    let named = |name: &str| {
+        input.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    if !named("content-type:") && !named("mime-version:") {
+        return Ok(None);
+    }
+    let Some((head, bytes)) = PartHead::split(input).map_err(Trouble::Message)? else {
+        return Ok(None);
+    };
+    let media = ContentType::read(head.media.as_deref().unwrap_or_default());
+    let related = media.and_then(|media| Related::read(&media));
+    match related.map_err(Trouble::Use)? {
+        Some(related) => Ok(Some((related, bytes))),
+        None => Err(Trouble::Use("only multipart/related messages are taken apart".to_owned())),
+    }
+}
+
+/// Bits that nobody who chose the message can have known.
+fn random() -> u64 {
+    std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0)
 }
 
 fn contract(path: &Path) -> Result<wsdl::Catalog, Trouble> {

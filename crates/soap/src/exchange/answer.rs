@@ -363,7 +363,7 @@ impl Content<'_> {
         self.decoder.end_body(reader)?;
         if form == Form::Json {
             self.drain(out);
-            self.name_attachments(out);
+            append_attachments(&self.attachments, self.tail[0], out);
         }
         Ok(())
     }
@@ -376,24 +376,28 @@ impl Content<'_> {
             self.tail = [self.tail[1], byte];
         }
     }
+}
 
-    /// Attachments are members behind those of the body; their parts bear their names.
-    fn name_attachments(&self, out: &mut Vec<u8>) {
-        if self.attachments.is_empty() || out.last() != Some(&b'}') {
-            return;
+/// Attachments are members behind those of a whole JSON object; their parts bear their names.
+pub(super) fn name_attachments(names: &[String], json: &mut Vec<u8>) {
+    let before = json.len().checked_sub(2).and_then(|at| json.get(at).copied());
+    append_attachments(names, before.unwrap_or(0), json);
+}
+
+/// The same where `before` is the byte before the last.
+fn append_attachments(names: &[String], before: u8, out: &mut Vec<u8>) {
+    if names.is_empty() || out.last() != Some(&b'}') {
+        return;
+    }
+    out.pop();
+    for (number, name) in names.iter().enumerate() {
+        if number > 0 || before != b'{' {
+            out.push(b',');
         }
-        out.pop();
-        let mut last = self.tail[0];
-        for name in &self.attachments {
-            if last != b'{' {
-                out.push(b',');
-            }
-            last = b'}';
-            string(name, out);
-            out.extend_from_slice(b":{\"$cid\":");
-            string(name, out);
-            out.push(b'}');
-        }
+        string(name, out);
+        out.extend_from_slice(b":{\"$cid\":");
+        string(name, out);
         out.push(b'}');
     }
+    out.push(b'}');
 }

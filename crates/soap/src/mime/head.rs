@@ -45,6 +45,16 @@ impl PartHead {
         Ok(head)
     }
 
+    /// The head of a message that begins with one, and what follows the empty line; `None` without such a line.
+    ///
+    /// # Errors
+    /// When it is no head.
+    pub fn split(bytes: &[u8]) -> Result<Option<(Self, &[u8])>> {
+        let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else { return Ok(None) };
+        let (head, body) = bytes.split_at(end + 4);
+        Self::read(head, &Limits::default()).map(|head| Some((head, body)))
+    }
+
     fn field(&mut self, name: &str, value: &str) -> Result<()> {
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(wrong(format!("{name:?} is no name of a field of a part")));

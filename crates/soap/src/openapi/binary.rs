@@ -7,7 +7,7 @@ use crate::transcode::{Body, PartType, Plan};
 use crate::xsd::model::{DerivationSet, TypeId};
 use crate::xsd::values::Primitive;
 
-/// Whether a `base64Binary` is anywhere in what a body may hold.
+/// Whether a `base64Binary` or a `swaRef` is anywhere in what a body may hold.
 pub(super) fn is_in(plan: &Plan, body: &Body) -> bool {
     let schemas = plan.schemas();
     let mut pending: Vec<TypeId> = match body {
@@ -26,6 +26,9 @@ pub(super) fn is_in(plan: &Plan, body: &Body) -> bool {
     while let Some(ty) = pending.pop() {
         if !seen.insert(ty) {
             continue;
+        }
+        if plan.is_swa_ref(ty) {
+            return true;
         }
         if let Some(simple) = schemas.simple_content(ty)
             && simple.compiled.primitive() == Primitive::Base64Binary

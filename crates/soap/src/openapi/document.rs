@@ -100,10 +100,14 @@ impl Writer<'_> {
         }
         if route.method.has_body() {
             let bound: Vec<&str> = route.parameters.iter().map(|p| p.key.as_str()).collect();
-            if bound.is_empty() || bound.len() < all.len() || !operation.input.headers.is_empty() {
+            if bound.is_empty()
+                || bound.len() < all.len()
+                || !operation.input.headers.is_empty()
+                || !operation.input.attachments.is_empty()
+            {
                 let schema = self.body(&input, &operation.input, &bound);
                 let required = all.iter().any(|f| f.required && !bound.contains(&&*f.key));
-                let content = self.content(schema, &input);
+                let content = self.content(schema, &input, &operation.input);
                 let body = Object::new().with("required", required).with("content", content);
                 out.set("requestBody", body);
             }
@@ -278,10 +282,10 @@ impl Writer<'_> {
         })
     }
 
-    fn content(&mut self, schema: Json, body: &Body) -> Object {
+    fn content(&mut self, schema: Json, body: &Body, message: &Message) -> Object {
         let mut content =
             Object::new().with("application/json", Object::new().with("schema", schema));
-        if binary::is_in(self.plan, body) {
+        if binary::is_in(self.plan, body) || !message.attachments.is_empty() {
             let root = "As application/json, except that {\"$cid\": \"…\"} may stand for a \
                         base64Binary and name the part that holds its bytes.";
             let schema = Object::new()
@@ -307,7 +311,7 @@ impl Writer<'_> {
             Some(message) if operation.exchange == Exchange::RequestResponse => {
                 let body = body_of(operation, message);
                 let schema = self.body(&body, message, &[]);
-                let content = self.content(schema, &body);
+                let content = self.content(schema, &body, message);
                 Object::new()
                     .with("description", "What the service answers.")
                     .with("content", content)

@@ -98,7 +98,7 @@ impl Plan {
         self.is_swa_ref(ty) || self.scalar(ty).is_some_and(|scalar| scalar.form == Form::Base64)
     }
 
-    pub(super) fn is_swa_ref(&self, ty: TypeId) -> bool {
+    pub(crate) fn is_swa_ref(&self, ty: TypeId) -> bool {
         self.swa_ref == Some(ty)
     }
 }

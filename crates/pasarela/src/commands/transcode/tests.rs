@@ -10,19 +10,23 @@ const WSDL: &str = r#"<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmln
     <xs:element name="GetPrice"><xs:complexType><xs:sequence><xs:element name="sku" type="xs:string" maxOccurs="unbounded"/></xs:sequence></xs:complexType></xs:element>
     <xs:element name="GetPriceResponse"><xs:complexType><xs:sequence><xs:element name="price" type="xs:decimal"/></xs:sequence></xs:complexType></xs:element>
     <xs:element name="Unknown"><xs:complexType><xs:sequence><xs:element name="sku" type="xs:string"/></xs:sequence></xs:complexType></xs:element>
+    <xs:element name="Scan"><xs:complexType><xs:sequence><xs:element name="image" type="xs:base64Binary"/></xs:sequence></xs:complexType></xs:element>
   </xs:schema></types>
   <message name="in"><part name="p" element="t:GetPrice"/></message>
+  <message name="scan"><part name="p" element="t:Scan"/></message>
   <message name="out"><part name="p" element="t:GetPriceResponse"/></message>
   <message name="unknown"><part name="p" element="t:Unknown"/></message>
   <message name="addIn"><part name="a" type="xs:int"/><part name="b" type="xs:int"/></message>
   <message name="addOut"><part name="sum" type="xs:long"/></message>
   <portType name="P">
     <operation name="GetPrice"><input message="t:in"/><output message="t:out"/><fault name="unknown" message="t:unknown"/></operation>
+    <operation name="Scan"><input message="t:scan"/><output message="t:scan"/></operation>
     <operation name="Add"><input message="t:addIn"/><output message="t:addOut"/></operation>
   </portType>
   <binding name="B" type="t:P"><soap:binding transport="http://schemas.xmlsoap.org/soap/http" style="document"/>
     <operation name="GetPrice"><soap:operation soapAction="urn:get"/><input><soap:body use="literal"/></input>
       <output><soap:body use="literal"/></output><fault name="unknown"><soap:fault name="unknown" use="literal"/></fault></operation>
+    <operation name="Scan"><soap:operation soapAction="urn:scan"/><input><soap:body use="literal"/></input><output><soap:body use="literal"/></output></operation>
     <operation name="Add"><soap:operation soapAction="urn:add" style="rpc"/><input><soap:body use="literal" namespace="urn:calc"/></input>
       <output><soap:body use="literal" namespace="urn:calc"/></output></operation>
   </binding>
@@ -113,9 +117,42 @@ fn what_is_wrong_is_said_with_its_place_and_its_cure() {
 #[test]
 fn wrong_use_is_told_apart() {
     let (said, code) = ran("--operation GetPrices --message request", "{}").unwrap_err();
-    assert_eq!(said, "the contract has no operation \"GetPrices\"; it has Add, GetPrice\n");
+    assert_eq!(said, "the contract has no operation \"GetPrices\"; it has Add, GetPrice, Scan\n");
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(2)));
     assert!(
         ran("--operation Add --message fault", "{}").unwrap_err().0.contains("no such message")
     );
+}
+
+#[test]
+fn a_message_in_parts_becomes_json_and_json_in_parts_an_envelope_in_parts() {
+    let root = "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><t:Scan xmlns:t=\"urn:t\">\
+                <t:image><x:Include xmlns:x=\"http://www.w3.org/2004/08/xop/include\" href=\"cid:i%40x\"/></t:image></t:Scan></s:Body></s:Envelope>";
+    let body = format!(
+        "--=_1\r\nContent-Type: application/xop+xml; charset=utf-8; type=\"text/xml\"\r\n\r\n{root}\r\n\
+         --=_1\r\nContent-ID: <i@x>\r\n\r\nbytes\r\n--=_1--\r\n"
+    );
+    let headed = format!(
+        "MIME-Version: 1.0\r\nContent-Type: multipart/related;\r\n boundary=\"=_1\"; type=\"application/xop+xml\"\r\n\r\n{body}"
+    );
+    let words = "--operation Scan --message request";
+    for input in [&body, &headed] {
+        assert_eq!(ran(words, input).unwrap(), "{\"image\":\"Ynl0ZXM=\"}\n");
+    }
+    let json = "--b\r\nContent-Type: application/json\r\n\r\n{\"image\": {\"$cid\": \"i\"}}\r\n\
+                --b\r\nContent-ID: <i>\r\nContent-Type: image/png\r\n\r\nbytes\r\n--b--";
+    let xop = ran(words, json).unwrap();
+    assert!(
+        xop.starts_with("Content-Type: multipart/related; type=\"application/xop+xml\""),
+        "{xop}"
+    );
+    assert!(xop.contains("xop:Include") && xop.contains("image/png"), "{xop}");
+    assert_eq!(ran(words, &xop).unwrap(), "{\"image\":\"Ynl0ZXM=\"}\n");
+    let alone = ran(words, "{\"image\": \"Ynl0ZXM=\"}").unwrap();
+    assert!(alone.contains(">Ynl0ZXM=<") && !alone.contains("Content-Type"), "{alone}");
+
+    let (said, code) = ran(words, &body.replace("cid:i", "cid:j")).unwrap_err();
+    assert!(said.contains("j@x") && code == ExitCode::FAILURE, "{said}");
+    let (said, _) = ran(words, "Content-Type: multipart/mixed; boundary=b\r\n\r\n").unwrap_err();
+    assert!(said.contains("multipart/related"), "{said}");
 }
