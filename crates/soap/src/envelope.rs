@@ -1,17 +1,20 @@
 //! SOAP 1.1 and 1.2 messages: what is around the body, and which operation a request is for.
 //!
 //! Reading order: [`open`](open::Opener) goes over the header up to the body's child, [`dispatch()`] says whose it is, and
-//! when the child has been read [`Closer`] sees to it that nothing else follows. Faults of either version
+//! when the child has been read [`Closer`] sees to it that nothing else follows. A [`Checker`] does all of that and holds the
+//! message against what its operation declares. Faults of either version
 //! are one [`SoapFault`]. What a header means beyond WS-Addressing is others' affair.
 
 pub mod action;
 pub mod addressing;
+pub mod check;
 pub mod dispatch;
 pub mod fault;
 pub mod open;
 
 pub use action::ContentType;
 pub use addressing::Addressing;
+pub use check::{Checker, Expected};
 pub use dispatch::{Request, Stray, dispatch};
 pub use fault::{Code, SoapFault};
 pub use open::{Closer, Envelope, HeaderBlock, Opener, Progress};

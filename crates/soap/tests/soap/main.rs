@@ -12,6 +12,7 @@
 
 mod corpus;
 mod envelope;
+mod envelope_check;
 mod exchange;
 mod json_reader;
 mod json_vectors;
