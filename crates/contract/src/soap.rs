@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use pasarela_model::{Dates, Numbers, Operation, RestFace, ServedContract};
 use pasarela_soap::{
     Fault, FaultKind,
-    envelope::{Request, Stray, dispatch},
+    envelope::{Expected, Request, Stray, dispatch},
     exchange::{Messages, Token, tokens},
     openapi::{
         self, Face, Info, Json, Mapping,
@@ -57,6 +57,12 @@ pub struct Bound {
     pub route: Option<usize>,
     /// How the texts of its route's parameters are written in JSON.
     pub tokens: Vec<Token>,
+    /// What its request has to be over SOAP.
+    pub request: Expected,
+    /// What its answer has to be over SOAP.
+    pub answer: Expected,
+    /// Whether there is no answer.
+    pub one_way: bool,
     /// Its messages; why there are none, where they cannot be transcoded.
     pub messages: Result<Messages, Unsupported>,
 }
@@ -94,6 +100,9 @@ impl SoapContract {
                 operation: route.operation,
                 route: None,
                 tokens: Vec::new(),
+                request: Expected::request(operation),
+                answer: Expected::answer(operation),
+                one_way: operation.output.is_none(),
                 messages: Messages::new(&plan, binding, operation),
             })
         };

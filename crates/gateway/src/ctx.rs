@@ -3,6 +3,7 @@
 
 use std::{
     borrow::Cow,
+    cell::Cell,
     net::{IpAddr, SocketAddr},
     rc::Rc,
     time::Instant,
@@ -83,6 +84,8 @@ pub(crate) struct Ctx<'h> {
     pub(crate) retries: u32,
     pub(crate) aborted: bool,
     pub(crate) recorded: bool,
+    /// Set while what will be answered is not known although the service's answer has come.
+    pub(crate) pending: Option<Rc<Cell<bool>>>,
 }
 
 /// The values of the rate-limit fields (draft-ietf-httpapi-ratelimit-headers).
@@ -155,6 +158,7 @@ impl<'h> Ctx<'h> {
             retries: 0,
             aborted: false,
             recorded: false,
+            pending: None,
         }
     }
 }
@@ -162,7 +166,7 @@ impl<'h> Ctx<'h> {
 impl Drop for Ctx<'_> {
     fn drop(&mut self) {
         if !self.recorded {
-            self.aborted = true;
+            (self.aborted, self.pending) = (true, None);
             self.record(self.worker, self.head);
         }
     }

@@ -16,12 +16,16 @@ use smallvec::SmallVec;
 
 mod action;
 mod ahead;
+mod answers;
+mod checked;
 mod opening;
 mod related;
 
 use crate::{authorize::Permit, plane::Plane, respond::Refusal};
 
 pub(crate) use ahead::Replayed;
+pub(crate) use answers::{Judge, Judged};
+pub(crate) use checked::{check_request, report};
 pub(crate) use opening::open;
 
 /// What is to be forwarded.

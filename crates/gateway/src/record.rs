@@ -11,9 +11,9 @@ use crate::{
 };
 
 impl Ctx<'_> {
-    /// Records the exchange, the first time it is called.
+    /// Records the exchange, the first time it is called when it is known how it ends.
     pub(crate) fn record(&mut self, worker: &Worker, head: &Head) {
-        if self.recorded {
+        if self.recorded || self.pending.as_ref().is_some_and(|pending| pending.get()) {
             return;
         }
         self.recorded = true;

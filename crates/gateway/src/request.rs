@@ -17,15 +17,17 @@ use pasarela_net::http1::Head;
 
 use crate::{
     admit::{admit, has_room},
-    authorize::{authorize, may_read},
+    authorize::{Permit, authorize, may_read},
     ctx::Ctx,
     downstream::Downstream,
     forward::forward,
     identify::identify,
-    mediate, respond,
+    mediate,
+    observe::Direction,
+    respond,
     respond::Refusal,
     route::{Routed, route},
-    worker::Worker,
+    worker::{Worker, WorkerPlane},
 };
 
 /// Carries one exchange through the gateway, and answers and records it whatever happens.
@@ -88,13 +90,49 @@ async fn carry<'h, D: Downstream>(
         let pass = plane.snapshot.apis[target.api].pass_undeclared;
         // Boxed: an exchange that is not SOAP should not carry the room for this.
         return Box::pin(async {
-            let ahead = mediate::open(contract, pass, &mut order, down, head, ctx).await?;
+            let mut ahead = mediate::open(contract, pass, &mut order, down, head, ctx).await?;
+            let read = (&order, &mut ahead);
+            mediate::check_request(worker, &plane, contract, read, down, head, ctx).await?;
             let mut down = mediate::Replayed::new(down, ahead);
-            forward(worker, &plane, &permit, &order, &mut down, head, ctx).await
+            let down = &mut down;
+            let checks = plane.snapshot.apis[target.api].checks;
+            let metrics = (&worker.observer.metrics, plane.apis[target.api].slot);
+            let judge = ctx.operation.and_then(|operation| {
+                mediate::Judge::new(contract, operation, checks.answers, metrics)
+            });
+            match judge {
+                None => forward(worker, &plane, &permit, &order, down, head, ctx).await,
+                Some(judge) => {
+                    let call = (&permit, &order, judge);
+                    forward_judged(worker, &plane, call, down, head, ctx).await
+                }
+            }
         })
         .await;
     }
     forward(worker, &plane, &permit, &order, down, head, ctx).await
+}
+
+/// Forwards a call whose answer is held against its contract.
+async fn forward_judged<'h, D: Downstream>(
+    worker: &Worker,
+    plane: &Rc<WorkerPlane>,
+    (permit, order, mut judge): (&Permit, &mediate::Order<'h>, mediate::Judge<'_>),
+    down: &mut D,
+    head: &'h Head,
+    ctx: &mut Ctx<'h>,
+) -> Result<(), Refusal> {
+    ctx.pending = Some(Rc::clone(&judge.pending));
+    let mut judged = mediate::Judged::new(down, &mut judge);
+    let forwarded = forward(worker, plane, permit, order, &mut judged, head, ctx).await;
+    ctx.pending = None;
+    let Some(wrong) = judge.wrong() else { return forwarded };
+    let api = permit.target.api;
+    mediate::report(&plane.snapshot.apis[api].name, ctx, Direction::Answer, wrong);
+    match judge.refusal() {
+        Some(refusal) => Err(refusal),
+        None => forwarded,
+    }
 }
 
 #[cfg(test)]

@@ -15,9 +15,9 @@ pub use problem::{Code, Side};
 pub use rest::{Dates, Numbers, RestFace, RestOperation, RestParameter};
 pub use secret::Secret;
 pub use snapshot::{
-    ActiveHealth, Api, Application, Balance, ClientAuth, Concurrency, Credential, Face, HashKey,
-    HeaderMatch, HostPattern, HttpVersion, ImportedDocument, IpNet, KeyDigest, Operation,
-    Organisation, OrganisationKind, PassiveHealth, PathSegment, PathTemplate, Plan, Quota,
-    QuotaOver, QuotaWindow, Rate, Reference, Retries, ServedContract, Snapshot, Subscription,
-    Timeouts, Upstream, UpstreamTarget, UpstreamTls, Visibility,
+    ActiveHealth, Api, Application, Balance, Check, Checks, ClientAuth, Concurrency, Credential,
+    Face, HashKey, HeaderMatch, HostPattern, HttpVersion, ImportedDocument, IpNet, KeyDigest,
+    Operation, Organisation, OrganisationKind, PassiveHealth, PathSegment, PathTemplate, Plan,
+    Quota, QuotaOver, QuotaWindow, Rate, Reference, Retries, ServedContract, Snapshot,
+    Subscription, Timeouts, Upstream, UpstreamTarget, UpstreamTls, Visibility,
 };

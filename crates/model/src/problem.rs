@@ -85,6 +85,8 @@ codes! {
     SoapInvalid = "GW0031", 400, Caller, "soap_invalid", "The message is not SOAP";
     SoapAction = "GW0032", 400, Caller, "soap_action", "The action and the body do not agree";
     SoapVersion = "GW0033", 400, Caller, "soap_version", "The envelope is of an unknown version of SOAP";
+    MessageNotValid = "GW0055", 400, Caller, "message_not_valid", "The message is not what the contract says";
+    AnswerNotValid = "GW0056", 502, Upstream, "answer_not_valid", "The service's answer is not what the contract says";
 }
 
 #[cfg(test)]

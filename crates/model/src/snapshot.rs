@@ -51,6 +51,8 @@ pub struct Api {
     pub pass_undeclared: bool,
     /// The contract as it is served to callers, with its media type; `None` without one.
     pub contract: Option<Arc<ServedContract>>,
+    /// Which messages are held against the contract, and what becomes of those that do not agree.
+    pub checks: Checks,
     /// Where requests go.
     pub upstream: Upstream,
     /// Indices into [`Snapshot::plans`]. Empty: no key is asked for.
@@ -75,6 +77,7 @@ impl Api {
             operations: Vec::new(),
             pass_undeclared: false,
             contract: None,
+            checks: Checks::default(),
             upstream,
             plans: Vec::new(),
             upgrade: false,
@@ -118,6 +121,27 @@ pub struct Reference {
     pub location: String,
     /// The name of the document meant; empty for the WSDL itself.
     pub name: String,
+}
+
+/// Which messages are held against the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Checks {
+    /// Those of callers.
+    pub requests: Check,
+    /// Those of the service.
+    pub answers: Check,
+}
+
+/// What is done about a message that is not what the contract says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Check {
+    /// Nobody looks.
+    #[default]
+    Off,
+    /// It is counted and logged, and goes on.
+    Report,
+    /// It does not go on.
+    Enforce,
 }
 
 /// Who may see an API.

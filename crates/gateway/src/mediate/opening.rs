@@ -210,7 +210,7 @@ fn unread(fault: &Fault) -> Refusal {
 }
 
 /// What is answered when they are XML and no message.
-fn refused(refusal: &envelope::Refusal) -> Refusal {
+pub(super) fn refused(refusal: &envelope::Refusal) -> Refusal {
     let code = match refusal.code {
         envelope::Code::VersionMismatch => Code::SoapVersion,
         _ => Code::SoapInvalid,

@@ -92,6 +92,27 @@ impl Shed {
     const ALL: [(Self, &str); 2] = [(Self::Memory, "memory"), (Self::Concurrency, "concurrency")];
 }
 
+/// Which way a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the caller to the service.
+    Request,
+    /// From the service to the caller.
+    Answer,
+}
+
+impl Direction {
+    const ALL: [Self; 2] = [Self::Request, Self::Answer];
+
+    /// As logs and metrics write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Answer => "answer",
+        }
+    }
+}
+
 /// How an attempt at an upstream failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpstreamFailure {
@@ -145,6 +166,7 @@ struct ApiCounters {
     aborted: Counter,
     retries: Counter,
     ejections: Counter,
+    invalid: [Counter; Direction::ALL.len()],
     failures: [Counter; UpstreamFailure::ALL.len()],
 }
 
@@ -160,6 +182,7 @@ impl Default for ApiCounters {
             aborted: Counter::default(),
             retries: Counter::default(),
             ejections: Counter::default(),
+            invalid: Default::default(),
             failures: Default::default(),
         }
     }
@@ -290,6 +313,14 @@ impl WorkerMetrics {
     pub fn upstream_ejected(&self, slot: Slot) {
         if let Some(api) = self.shard.api(slot) {
             api.ejections.add(1);
+        }
+    }
+
+    /// A message was not what the contract says, whatever became of it.
+    pub fn message_invalid(&self, slot: Slot, direction: Direction) {
+        let api = self.shard.api(slot);
+        if let Some(counter) = api.and_then(|api| api.invalid.get(direction as usize)) {
+            counter.add(1);
         }
     }
 

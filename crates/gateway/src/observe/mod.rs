@@ -23,7 +23,9 @@ use std::{fmt::Write as _, io, sync::Arc, time::Duration};
 pub use access_log::{AccessLog, AccessLogWriter, AccessTarget};
 pub use fact::{Fact, FactApi, FactUpstream, Facts, Listener, Protocol};
 pub(crate) use line::write_ip;
-pub use metrics::{ConnectionGauge, Metrics, Refusal, Shed, Slot, UpstreamFailure, WorkerMetrics};
+pub use metrics::{
+    ConnectionGauge, Direction, Metrics, Refusal, Shed, Slot, UpstreamFailure, WorkerMetrics,
+};
 pub use outbox::Parcel;
 pub use request_id::{RequestId, RequestIds};
 pub use trace::{

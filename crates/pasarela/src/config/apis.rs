@@ -3,13 +3,14 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use pasarela_model::{
-    ActiveHealth, Api, Balance, Concurrency, Face, HashKey, HeaderMatch, HostPattern, HttpVersion,
-    PassiveHealth, Retries, Timeouts, Upstream, UpstreamTarget, UpstreamTls, Visibility,
+    ActiveHealth, Api, Balance, Checks, Concurrency, Face, HashKey, HeaderMatch, HostPattern,
+    HttpVersion, PassiveHealth, Retries, Timeouts, Upstream, UpstreamTarget, UpstreamTls,
+    Visibility,
 };
 use rustls::pki_types::ServerName;
 
 use super::{
-    address, contracts,
+    address, checks, contracts,
     fault::Code,
     names::{Item, Section},
     pem,
@@ -20,7 +21,7 @@ use super::{
     walk::{Fields, Walk, start_of},
 };
 
-pub(crate) const KEYS: [&str; 22] = [
+pub(crate) const KEYS: [&str; 23] = [
     "name",
     "version",
     "contract",
@@ -42,6 +43,7 @@ pub(crate) const KEYS: [&str; 22] = [
     "upgrade",
     "body_bytes",
     "undeclared",
+    "validate",
     "preserve_host",
 ];
 
@@ -239,6 +241,19 @@ fn one(
             "Add a `contract`, or take the key away.",
         );
     }
+    let checks =
+        fields.get("validate").map_or(Some(Checks::default()), |node| checks::read(walk, node));
+    let offers_soap = faces.as_ref().is_none_or(|faces| faces.contains(&Face::Soap));
+    if fields.get("validate").is_some()
+        && (soap == Some(false) || contract.is_none() || !offers_soap)
+    {
+        walk.warn(
+            Code::NoEffect,
+            fields.key_span("validate"),
+            "`validate` has no effect: it is about the SOAP face of an API with a WSDL.",
+            "Name a WSDL in `contract` and `soap` in `faces`, or take the key away.",
+        );
+    }
     let body_bytes = fields
         .get("body_bytes")
         .map_or(Some(None), |node| long(walk, node, "`body_bytes`", 0..=u64::MAX).map(Some));
@@ -270,6 +285,7 @@ fn one(
         operations,
         pass_undeclared: undeclared?,
         contract: served,
+        checks: checks?,
         upstream,
         plans: plans?,
         upgrade: upgrade?,

@@ -10,6 +10,7 @@
 
 pub mod address;
 mod apis;
+mod checks;
 mod contracts;
 pub mod fault;
 mod names;

@@ -275,3 +275,127 @@ fn a_call_over_http2_is_told_by_its_body_too() {
     assert_eq!(upstream.requests()[0].length, body.len() as u64);
     assert_eq!(gateway.access_lines(1)[0]["operation"], "Track");
 }
+
+/// A gateway that holds messages against the contract.
+fn judging(upstream: &Upstream, validate: &str) -> Gateway {
+    let settings = format!("contract: parcels.wsdl\nfaces: [soap]\nvalidate: {validate}");
+    gateway().file("parcels.wsdl", WSDL).api_with("t", &[&upstream.url()], &settings).start()
+}
+
+fn invalid_messages(gateway: &Gateway) -> Vec<String> {
+    let metrics = gateway.console("/metrics").text();
+    let lines = metrics.lines().filter(|line| line.starts_with("pasarela_messages_invalid_total{"));
+    lines.map(str::to_owned).collect()
+}
+
+fn answering(status: u16, body: &str) -> Upstream {
+    let length = body.len();
+    Upstream::answer(format!(
+        "HTTP/1.1 {status} Told\r\nContent-Type: text/xml\r\nContent-Length: {length}\r\n\r\n{body}"
+    ))
+}
+
+const WRONG: &str = "<t:Track xmlns:t=\"urn:t\"><more/></t:Track>";
+
+#[test]
+fn a_request_that_is_not_what_the_contract_says_is_stopped_where_that_is_enforced() {
+    let upstream = Upstream::ok("<done/>");
+    for (validate, passes) in [("{ requests: enforce }", false), ("{ requests: report }", true)] {
+        let gateway = judging(&upstream, validate);
+        let before = upstream.requests().len();
+        let good = envelope(V11, "", TRACK);
+        assert_eq!(post(&gateway, TEXT, &good).status, 200);
+        let answer = post(&gateway, TEXT, &envelope(V11, "", WRONG));
+        assert_eq!(answer.status, if passes { 200 } else { 500 });
+        if !passes {
+            let text = answer.text();
+            for part in ["soap:Client", "GW0055", "cvc-type.3.1.2", "/s:Envelope/s:Body/t:Track"] {
+                assert!(text.contains(part), "{part}: {text}");
+            }
+        }
+        assert_eq!(upstream.requests().len() - before, if passes { 2 } else { 1 });
+        let counted = invalid_messages(&gateway);
+        assert!(
+            counted.len() == 1 && counted[0].ends_with("direction=\"request\"} 1"),
+            "{counted:?}"
+        );
+    }
+}
+
+#[test]
+fn an_attachment_changes_nothing_about_what_is_looked_at() {
+    let upstream = Upstream::ok("<done/>");
+    let gateway = judging(&upstream, "{ requests: enforce }");
+    let parts = |body: &str| {
+        format!(
+            "--b\r\nContent-Id: <root>\r\nContent-Type: text/xml\r\n\r\n{}\r\n--b\r\nContent-Id: <x>\r\n\r\n\u{0}\r\n--b--\r\n",
+            envelope(V11, "", body)
+        )
+    };
+    let fields = "Content-Type: multipart/related; boundary=b; type=\"text/xml\"; start=\"<root>\"";
+    assert_eq!(post(&gateway, fields, &parts(TRACK)).status, 200);
+    let refused = post(&gateway, fields, &parts(WRONG));
+    assert!(refused.status == 500 && refused.text().contains("GW0055"), "{}", refused.text());
+}
+
+#[test]
+fn an_answer_that_is_not_what_the_contract_says_is_replaced_where_that_is_enforced() {
+    let good = envelope(V11, "", TRACK);
+    let fault = envelope(
+        V11,
+        "",
+        "<s:Fault><faultcode>s:Server</faultcode><faultstring>no</faultstring></s:Fault>",
+    );
+    let cases = [
+        (200, good.clone(), true),
+        (500, fault, true),
+        (200, envelope(V11, "", WRONG), false),
+        (200, "<html>it works</html>".to_owned(), false),
+        (500, "java.lang.NullPointerException".to_owned(), false),
+        (200, String::new(), false),
+        (200, good[..good.len() - 3].to_owned(), false),
+        // What no SOAP is due in is not ours to judge.
+        (503, "try later".to_owned(), true),
+    ];
+    for (status, body, fine) in cases {
+        let upstream = answering(status, &body);
+        let enforcing = judging(&upstream, "{ answers: enforce }");
+        let answer = post(&enforcing, TEXT, &envelope(V11, "", TRACK));
+        if fine {
+            assert_eq!((answer.status, answer.text()), (status, body.clone()));
+        } else {
+            let text = answer.text();
+            assert!(answer.status == 500 && text.contains("GW0056"), "{body}: {text}");
+            assert!(!text.contains("cvc") && !text.contains("Null"), "{text}");
+            let line = &enforcing.access_lines(1)[0];
+            assert_eq!(
+                (&line["status"], &line["problem"]),
+                (&500.into(), &"answer_not_valid".into())
+            );
+        }
+        let reporting = judging(&upstream, "{ answers: report }");
+        let answer = post(&reporting, TEXT, &envelope(V11, "", TRACK));
+        assert_eq!((answer.status, answer.text()), (status, body));
+        assert_eq!(invalid_messages(&reporting).len(), usize::from(!fine));
+    }
+}
+
+#[test]
+fn a_long_answer_that_goes_wrong_is_never_made_whole() {
+    let filler = "x".repeat(300_000);
+    for (end, fine) in [("</t:Track>", true), ("<more/></t:Track>", false)] {
+        let body = envelope(V11, "", &format!("<t:Track xmlns:t=\"urn:t\">{filler}{end}"));
+        let upstream = answering(200, &body);
+        let gateway = judging(&upstream, "enforce");
+        let question = envelope(V11, "", TRACK);
+        let mut client = gateway.connect();
+        client.send(format!(
+            "POST /t/soap HTTP/1.1\r\nHost: test\r\n{TEXT}\r\nContent-Length: {}\r\n\r\n{question}",
+            question.len()
+        ));
+        match fine {
+            true => assert_eq!(client.response().text(), body),
+            false => assert!(client.try_response("POST").is_err(), "a broken answer came whole"),
+        }
+    }
+}

@@ -8,8 +8,8 @@ use std::{
 use pasarela_model::Code;
 
 use super::{
-    ApiCounters, BUCKETS, CLASSES, Counter, ENDS, ListenerCounters, Metrics, Names, PROTOCOLS,
-    Refusal, Shard, Shed, Slot, UpstreamFailure, class,
+    ApiCounters, BUCKETS, CLASSES, Counter, Direction, ENDS, ListenerCounters, Metrics, Names,
+    PROTOCOLS, Refusal, Shard, Shed, Slot, UpstreamFailure, class,
 };
 use crate::observe::fact::Listener;
 
@@ -135,6 +135,7 @@ struct ApiTotals {
     aborted: u64,
     retries: u64,
     ejections: u64,
+    invalid: [u64; Direction::ALL.len()],
     failures: [u64; UpstreamFailure::ALL.len()],
 }
 
@@ -150,6 +151,7 @@ impl ApiTotals {
             aborted: 0,
             retries: 0,
             ejections: 0,
+            invalid: [0; Direction::ALL.len()],
             failures: [0; UpstreamFailure::ALL.len()],
         }
     }
@@ -171,6 +173,7 @@ impl ApiTotals {
         self.aborted += counters.aborted.get();
         self.retries += counters.retries.get();
         self.ejections += counters.ejections.get();
+        each(&mut self.invalid, &counters.invalid);
     }
 }
 
@@ -213,6 +216,23 @@ fn render_apis(out: &mut String, apis: &[ApiTotals]) {
         "Times an upstream target was taken out of the rotation for its answers.",
         |api| api.ejections,
     );
+    family(
+        out,
+        "pasarela_messages_invalid_total",
+        "counter",
+        "Messages that were not what the contract says, by direction.",
+    );
+    for api in apis {
+        for (direction, &count) in Direction::ALL.iter().zip(&api.invalid) {
+            if count > 0 {
+                let (labels, name) = (&api.labels, direction.name());
+                let _ = writeln!(
+                    out,
+                    "pasarela_messages_invalid_total{{{labels},direction=\"{name}\"}} {count}"
+                );
+            }
+        }
+    }
     family(
         out,
         "pasarela_upstream_failures_total",
