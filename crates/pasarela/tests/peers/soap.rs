@@ -6,6 +6,7 @@
 //! Through the gateway, with its key, its `?wsdl` and the address in it, nothing may be worse.
 
 mod callers;
+mod parts;
 mod services;
 mod transcoded;
 mod verdict;

@@ -20,7 +20,12 @@ use crate::{
 };
 
 /// Runs the command on one message.
-fn transcode(name: &str, operation: &str, message: &str, input: &[u8]) -> Result<Vec<u8>, String> {
+pub(super) fn transcode(
+    name: &str,
+    operation: &str,
+    message: &str,
+    input: &[u8],
+) -> Result<Vec<u8>, String> {
     let mut running = Command::new(env!("CARGO_BIN_EXE_pasarela"))
         .arg("transcode")
         .arg("--contract")
