@@ -188,7 +188,10 @@ impl<'c> Message<'c> {
         Ok(Self {
             related: related.as_ref().map(Root::new),
             reader: reader.map_err(|why| why.to_string())?,
-            checker: Checker::new(schemas, expected),
+            checker: match related {
+                Some(_) => Checker::new(schemas, expected).in_parts(),
+                None => Checker::new(schemas, expected),
+            },
             over: false,
         })
     }

@@ -14,11 +14,11 @@ use pasarela_net::{
 use pasarela_soap::{
     Limits,
     envelope::{self, Checker},
-    mime::Related,
+    mime::{self, Related, Whole},
     xml::Reader,
 };
 
-use super::{Order, action::Stated, ahead::Ahead, opening::refused, related::Root};
+use super::{Order, action::Stated, ahead::Ahead, opening::refused};
 use crate::{
     ctx::Ctx, downstream::Downstream, forward::caller_fault, observe::Direction, plane::Plane,
     respond::Refusal, worker::Worker,
@@ -113,22 +113,28 @@ fn look(
     };
     let media = Stated::read(head)?.media;
     let related = Related::read(&media).map_err(|why| Refusal::new(Code::MediaUnsupported, why))?;
-    let (mut part, mut charset) = (Vec::new(), media.parameter("charset"));
-    let envelope = match &related {
-        None => bytes,
+    let whole = match &related {
+        None => None,
         Some(related) => {
-            let mut root = Root::new(related);
-            root.take(bytes, &mut part)
-                .and_then(|()| root.end(&mut part))
-                .map_err(|why| invalid(&why.into()))?;
-            charset = None;
-            &part
+            // How large it may be was seen to already.
+            let limits = mime::Limits { bytes: u64::MAX, ..mime::Limits::default() };
+            let whole = Whole::read(related, limits, bytes);
+            Some(whole.map_err(|why| invalid(&why.into()))?)
         }
+    };
+    let (envelope, charset) = match &whole {
+        None => (bytes, media.parameter("charset")),
+        Some(whole) => (whole.root.as_slice(), None),
     };
     let symbols = &contract.plan.schemas().symbols;
     let mut reader =
         Reader::with(envelope, charset, symbols, limits).map_err(|why| invalid(&why.into()))?;
-    Checker::new(contract.plan.schemas(), expected).whole(&mut reader).map_err(|why| invalid(&why))
+    let checker = Checker::new(contract.plan.schemas(), expected);
+    let checked = match &whole {
+        None => checker.whole(&mut reader),
+        Some(whole) => checker.whole_in_parts(&mut reader, whole),
+    };
+    checked.map_err(|why| invalid(&why))
 }
 
 /// What is answered: the sender is told what is wrong and where.

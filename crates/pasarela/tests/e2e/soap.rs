@@ -399,3 +399,40 @@ fn a_long_answer_that_goes_wrong_is_never_made_whole() {
         }
     }
 }
+
+#[test]
+fn messages_with_mtom_are_held_against_the_contract_as_what_they_stand_for() {
+    let wsdl = WSDL.replace(
+        "<xs:element name=\"Track\" type=\"xs:string\"/>",
+        "<xs:element name=\"Track\"><xs:simpleType><xs:restriction base=\"xs:base64Binary\"><xs:maxLength value=\"8\"/></xs:restriction></xs:simpleType></xs:element>",
+    );
+    let track = |href: &str| {
+        let include = "<x:Include xmlns:x=\"http://www.w3.org/2004/08/xop/include\" href=";
+        envelope(V11, "", &format!("<t:Track xmlns:t=\"urn:t\">{include}\"{href}\"/></t:Track>"))
+    };
+    let related = "Content-Type: multipart/related; type=\"application/xop+xml\"; boundary=b; start=\"<root@x>\"";
+    let good = in_parts("b", false, "", &track("cid:1@x"));
+    let upstream = Upstream::answer(format!(
+        "HTTP/1.1 200 OK\r\n{related}\r\nContent-Length: {}\r\n\r\n{good}",
+        good.len()
+    ));
+    let settings = "contract: parcels.wsdl\nfaces: [soap]\nvalidate: enforce";
+    let gateway =
+        crate::gateway().file("parcels.wsdl", &wsdl).api_with("t", &[&upstream.url()], settings);
+    let gateway = gateway.start();
+    let answer = post(&gateway, related, &good);
+    assert_eq!((answer.status, answer.text()), (200, good.clone()), "{}", answer.brief());
+    assert_eq!(upstream.requests()[0].body, good.as_bytes());
+    for (body, why) in [
+        (good.replace("<not/>", "<not at all/>"), "maxLength"),
+        (in_parts("b", true, "", &track("cid:2@x")), "no part has"),
+        (in_parts("b", true, "", &track("http://127.0.0.1/1")), "no cid: URL"),
+        (good.replace("\r\n--b--", ""), "final boundary"),
+        (good.replace("<1@x>", "<root@x>"), ""),
+    ] {
+        let answer = post(&gateway, related, &body);
+        let text = answer.text();
+        assert!(answer.status == 500 && text.contains(why), "{why}: {}", answer.brief());
+    }
+    assert_eq!(upstream.requests().len(), 1);
+}

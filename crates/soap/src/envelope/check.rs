@@ -4,12 +4,16 @@
 //! [`Closer`](super::Closer) it keeps as well. It stops at the first fault. Header blocks that the operation does not
 //! declare may hold anything, and so may the parts of an encoded message, which no schema describes as they are written.
 
+use std::sync::Arc;
+
 use super::{Closer, Envelope, Opener, Progress, Refusal};
 use crate::{
     ExpandedName, FaultKind,
+    mime::{Whole, cid_of},
+    transcode::XOP,
     wsdl::catalog::{Header, Message, Operation, Part, PartContent, Style, Use},
     xml::{Event, Reader},
-    xsd::{Mode, Schemas, Start, Validator, model::ElementId},
+    xsd::{Mode, Schemas, Start, Validator, model::ElementId, values::SimpleType},
 };
 
 /// What a message has to hold.
@@ -100,6 +104,12 @@ pub struct Checker<'s> {
     came: Vec<bool>,
     /// Whether the child of a fault at hand is its detail.
     in_detail: bool,
+    /// Whether values may stand in parts beside the envelope.
+    in_parts: bool,
+    /// Whether `xop:Include` is open.
+    included: bool,
+    /// The parts that are values, by identifier, and the types of these.
+    references: Vec<(String, Arc<SimpleType>)>,
 }
 
 impl<'s> Checker<'s> {
@@ -121,7 +131,36 @@ impl<'s> Checker<'s> {
             looking: 0,
             came: vec![false; parts],
             in_detail: false,
+            in_parts: false,
+            included: false,
+            references: Vec::new(),
         }
+    }
+
+    /// Says that the message is in parts: `xop:Include` may stand for a base64Binary.
+    #[must_use]
+    pub fn in_parts(mut self) -> Self {
+        self.in_parts = true;
+        self
+    }
+
+    /// Checks a message in parts that is there as a whole: what it refers to has to be there, of a length that its type
+    /// allows.
+    ///
+    /// # Errors
+    /// The first thing that is not as the operation says.
+    pub fn whole_in_parts(self, reader: &mut Reader<'_>, whole: &Whole) -> Result<(), Refusal> {
+        let mut checker = self.in_parts();
+        checker.run(reader)?;
+        for (id, ty) in &checker.references {
+            let part = whole.parts.iter().find(|(head, _)| head.id.as_ref() == Some(id));
+            let Some((_, bytes)) = part else {
+                return Err(wrong(reader, format!("no part has the identifier {id:?}")));
+            };
+            ty.check_octets(bytes.len() as u64)
+                .map_err(|why| wrong(reader, format!("the part {id:?} {why}")))?;
+        }
+        Ok(())
     }
 
     /// Takes an event; true at the end of the message. [`Event::NeedMore`] changes nothing.
@@ -160,6 +199,10 @@ impl<'s> Checker<'s> {
     /// # Errors
     /// The first thing that is not as the operation says.
     pub fn whole(mut self, reader: &mut Reader<'_>) -> Result<(), Refusal> {
+        self.run(reader)
+    }
+
+    fn run(&mut self, reader: &mut Reader<'_>) -> Result<(), Refusal> {
         loop {
             let event = reader.pull()?;
             if event == Event::NeedMore {
@@ -290,6 +333,9 @@ impl<'s> Checker<'s> {
         if self.looking == 0 {
             return Ok(());
         }
+        if self.in_parts && self.include(reader, event)? {
+            return Ok(());
+        }
         match event {
             Event::Start => drop(self.validator.start(reader)?),
             Event::Text => self.validator.text(reader.text(), reader)?,
@@ -302,6 +348,35 @@ impl<'s> Checker<'s> {
             _ => (),
         }
         Ok(())
+    }
+
+    /// Takes the events of an `xop:Include` that stands for a value (XOP, section 3.2). What stands elsewhere is the
+    /// validator's to refuse.
+    fn include(&mut self, reader: &Reader<'_>, event: Event) -> Result<bool, Refusal> {
+        if self.included {
+            let blank = event != Event::Text || reader.text().trim().is_empty();
+            if event == Event::Start || !blank {
+                return Err(wrong(reader, "xop:Include has to be empty"));
+            }
+            self.included = event != Event::End;
+            return Ok(true);
+        }
+        let name = reader.name();
+        let is_include = event == Event::Start && name.local == "Include";
+        if !is_include || reader.uri(name.namespace) != XOP || self.is_fault() {
+            return Ok(false);
+        }
+        let Some(ty) = self.validator.stands_beside() else { return Ok(false) };
+        let href = reader.attribute_named("", "href").unwrap_or_default();
+        let Some(id) = cid_of(href) else {
+            return Err(wrong(reader, format!("{href:?} is no cid: URL")));
+        };
+        if self.references.iter().any(|(known, _)| *known == id) {
+            return Err(wrong(reader, format!("the part {id:?} is referred to twice")));
+        }
+        self.references.push((id, ty));
+        self.included = true;
+        Ok(true)
     }
 
     /// Nothing may be missing.

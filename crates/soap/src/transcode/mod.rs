@@ -24,6 +24,7 @@ mod wsdl;
 pub use decode::Decoder;
 pub use encode::Encoder;
 pub use names::Names;
+pub(crate) use parts::XOP;
 pub use parts::{Given, Parts, Reference, Sent, names_part};
 pub use plan::{Body, Message, Part, PartType, Plan};
 pub use walk::Walk;

@@ -11,7 +11,7 @@ use crate::xsd::model::{Schemas, TypeId};
 use crate::xsd::values::ValueFault;
 
 /// The namespace of `Include` (XOP, section 2.1).
-pub(super) const XOP: &str = "http://www.w3.org/2004/08/xop/include";
+pub(crate) const XOP: &str = "http://www.w3.org/2004/08/xop/include";
 /// The namespace of `swaRef` (Attachments Profile 1.0, section 4.4).
 const REF: &str = "http://ws-i.org/profiles/basic/1.1/xsd";
 

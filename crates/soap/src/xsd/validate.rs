@@ -7,6 +7,8 @@
 //!
 //! `xsi:schemaLocation` is never followed.
 
+use std::sync::Arc;
+
 use crate::fault::{Fault, FaultKind, Place};
 use crate::name::{NsId, PrefixScope, Sym};
 use crate::xml::{Attribute, Event, Name, Reader};
@@ -25,6 +27,7 @@ mod report;
 mod tests;
 mod xsi;
 
+use super::values::{Primitive, SimpleType, Variety};
 use identity::Identity;
 use ids::Ids;
 use report::{quoted, shown};
@@ -177,6 +180,8 @@ struct Frame<'s> {
     parted: bool,
     /// Whether its content is at fault already, so that no more is said of it.
     broken: bool,
+    /// Whether its value stands beside the document.
+    beside: bool,
 }
 
 /// What may stand inside.
@@ -278,6 +283,7 @@ impl<'s> Validator<'s> {
             filled: false,
             parted: false,
             broken: false,
+            beside: false,
         };
         if let Inside::Elements { model, .. } = inside {
             model.start(&mut frame.run);
@@ -376,7 +382,9 @@ impl<'s> Validator<'s> {
                     defaulted = true;
                     self.text.push_str(&value.lexical);
                 }
-                if !frame.broken {
+                if frame.beside {
+                    self.only_beside(at)?;
+                } else if !frame.broken {
                     self.value(at, &frame, simple, declared, defaulted)?;
                 }
                 Some(simple)
@@ -404,6 +412,29 @@ impl<'s> Validator<'s> {
             None => None,
         };
         Ok(Ended { ty: frame.ty, element: frame.element, value, defaulted, nil: frame.nil })
+    }
+
+    /// Says that bytes beside the document are the value of the innermost element, where that may be: a base64Binary of which
+    /// nothing but white space came. What their number means is for the caller to judge, by the type that is given back.
+    pub fn stands_beside(&mut self) -> Option<Arc<SimpleType>> {
+        let frame = self.frames.last_mut().filter(|_| self.skipped == 0)?;
+        let Inside::Text(simple) = frame.inside else { return None };
+        let blank = self.text.bytes().all(crate::xml::is_whitespace);
+        let fits = matches!(simple.compiled.variety, Variety::Atomic)
+            && simple.compiled.primitive() == Primitive::Base64Binary;
+        if !fits || !blank || frame.beside {
+            return None;
+        }
+        (frame.beside, frame.filled) = (true, true);
+        Some(Arc::clone(&simple.compiled))
+    }
+
+    fn only_beside<T: Tag>(&mut self, at: &T) -> Outcome {
+        if self.text.bytes().all(crate::xml::is_whitespace) {
+            return Ok(());
+        }
+        let message = "text beside xop:Include, which has to be all that is in its element";
+        self.fault(at, "xop", message.to_owned())
     }
 
     /// Which declaration an element has, by what is around it.

@@ -412,3 +412,42 @@ fn t01_a_whole_message_has_one_root_and_one_part_an_identifier() {
     assert_eq!(read(Some("c"), &[a, b]).unwrap_err().kind, FaultKind::Message);
     assert!(read(None, &[a, b, b]).unwrap_err().message.contains("\"b\""));
 }
+
+#[test]
+fn t50_a_message_in_parts_is_held_against_its_contract_with_its_parts() {
+    use pasarela_soap::envelope::{Checker, Expected};
+    let root = Document { url: "store.wsdl".into(), bytes: WSDL.as_bytes().to_vec() };
+    let (catalog, _) = wsdl::import(root, &mut NoDocuments, &Default::default());
+    let expected = Expected::request(&catalog.bindings[0].operations[PUT]);
+    let check = |content: &str, parts: &[(&str, &str)]| {
+        let text = in_parts(content, parts);
+        let whole =
+            Whole::read(&related("b", Some("root")), mime::Limits::default(), text.as_bytes());
+        let whole = whole.unwrap();
+        let symbols = &catalog.schemas.symbols;
+        let limits = Limits::default();
+        let mut reader =
+            pasarela_soap::xml::Reader::with(&whole.root, None, symbols, &limits).unwrap();
+        let checker = Checker::new(&catalog.schemas, &expected);
+        checker.whole_in_parts(&mut reader, &whole).map_err(|refusal| refusal.fault.message)
+    };
+    let include = "<x:Include href='cid:a'/>";
+    let good =
+        format!("<data> {include}\n</data><typed kind='k'><x:Include href='cid:b'/></typed>");
+    assert_eq!(check(&good, &[("a", "one"), ("b", "two")]), Ok(()));
+    let long = "x".repeat(65);
+    for (content, part, why) in [
+        (format!("<data>{include}</data>"), ("a", &long[..]), "maxLength"),
+        (format!("<data>{include}</data>"), ("b", "x"), "no part"),
+        (format!("<big>{include}x</big>"), ("a", "x"), "text beside"),
+        (format!("<big>eA=={include}</big>"), ("a", "x"), ""),
+        (format!("<big>{include}{include}</big>"), ("a", "x"), ""),
+        (format!("<data>{include}</data><big>{include}</big>"), ("a", "x"), "twice"),
+        (format!("<note>{include}</note>"), ("a", "x"), ""),
+        ("<big><x:Include href='http://x/'/></big>".to_owned(), ("a", "x"), "no cid: URL"),
+        ("<big><x:Include href='cid:a'>x</x:Include></big>".to_owned(), ("a", "x"), "be empty"),
+    ] {
+        let said = check(&content, &[part]).unwrap_err();
+        assert!(said.contains(why), "{content}: {said}");
+    }
+}
