@@ -37,6 +37,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("soap_envelope", soap::envelope),
     ("soap_json", soap::json),
     ("soap_mime", mime::parts),
+    ("soap_parts", mime::answers),
     ("soap_wsdl", soap::wsdl),
     ("soap_xml", soap::xml),
     ("soap_xsd", xsd::xsd),

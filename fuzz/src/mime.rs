@@ -1,6 +1,15 @@
 //! Messages in parts: however one is cut, the same parts are read; what is written again is read as the same parts.
 
-use pasarela_soap::mime::{Boundary, Event, Limits, PartHead, Reader, Related, Writer};
+use std::sync::OnceLock;
+
+use pasarela_soap::{
+    exchange::{Answer, Form, Messages, Outcome, Wanted, json_of_parts},
+    json,
+    mime::{Boundary, Event, Limits, PartHead, Reader, Related, Writer},
+    transcode::{Message, Options, Plan},
+    wsdl,
+    xsd::{Document, NoDocuments},
+};
 
 use super::{Cuts, seeded};
 
@@ -58,4 +67,59 @@ fn told(boundary: &str, message: &[u8], mut cuts: Option<Cuts>) -> Option<Vec<Pa
             }
         }
     }
+}
+
+/// The first byte chooses the operation and how the answer is cut: read as a whole and read in pieces it is the same JSON.
+pub(super) fn answers(bytes: &[u8]) {
+    let service = service();
+    let which = usize::from(bytes.first().copied().unwrap_or(0)) % service.messages.len();
+    let (mut cuts, mut rest) = seeded(bytes);
+    let (messages, message) = &service.messages[which];
+    let related =
+        Related { boundary: "b".to_owned(), start: None, root_type: None, start_info: None };
+    let mut whole = Vec::new();
+    let limits = pasarela_soap::Limits::default();
+    let read = json_of_parts(&service.plan, message, &related, rest, &limits, &mut whole);
+    let answer = Answer::new(&service.plan, messages, Form::Json, None, &limits);
+    let mut answer =
+        answer.expect("there is no charset").in_parts(&related, Wanted::Inline(u64::MAX));
+    let mut out = Vec::new();
+    while !rest.is_empty() {
+        let (piece, later) = rest.split_at(cuts.next().min(rest.len()));
+        rest = later;
+        if answer.feed(piece, &mut out).is_err() {
+            return;
+        }
+    }
+    let Ok(Outcome::Content) = answer.finish(&mut out) else { return };
+    let mut reader = json::Reader::new(&out, &limits).expect("it is UTF-8");
+    while !matches!(reader.pull().expect("it is JSON"), json::Event::Eof | json::Event::NeedMore) {}
+    if read.is_ok() {
+        assert_eq!(String::from_utf8_lossy(&whole), String::from_utf8_lossy(&out));
+    }
+}
+
+struct Service {
+    plan: Plan,
+    messages: Vec<(Messages, Message)>,
+}
+
+/// A service whose answers have parts of each kind.
+fn service() -> &'static Service {
+    static SERVICE: OnceLock<Service> = OnceLock::new();
+    SERVICE.get_or_init(|| {
+        let bytes = include_bytes!("parts.wsdl").to_vec();
+        let root = Document { url: "parts.wsdl".into(), bytes };
+        let (catalog, _) = wsdl::import(root, &mut NoDocuments, &Default::default());
+        let plan = Plan::new(catalog.schemas.clone(), Options::default());
+        let binding = &catalog.bindings[0];
+        let messages = binding.operations.iter().map(|operation| {
+            let body = pasarela_soap::transcode::Body::of_response(operation).expect("it answers");
+            let beside = operation.output.as_ref().map_or(&[][..], |output| &output.attachments);
+            let messages = Messages::new(&plan, binding, operation).expect("it is literal");
+            (messages, plan.message(body).beside(beside))
+        });
+        let messages = messages.collect();
+        Service { plan, messages }
+    })
 }

@@ -126,6 +126,7 @@ replays! {
     soap_frames = "soap_envelope",
     t51_json = "soap_json",
     t01_messages_in_parts = "soap_mime",
+    t50_answers_in_parts = "soap_parts",
     t47_wsdl_documents = "soap_wsdl",
     t48_xml = "soap_xml",
     schemas = "soap_xsd",
