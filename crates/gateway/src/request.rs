@@ -7,7 +7,7 @@
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     rc::Rc,
     task::Poll,
 };
@@ -37,7 +37,12 @@ pub(crate) async fn serve<'h, D: Downstream>(
     head: &'h Head,
     ctx: &mut Ctx<'h>,
 ) {
-    let carried = contained(carry(worker, down, head, ctx)).await.unwrap_or_else(|| {
+    // In a block of its own, so that what it borrowed is free for a refusal.
+    let carried = {
+        let exchange = pin!(carry(worker, down, head, ctx));
+        contained(exchange).await
+    };
+    let carried = carried.unwrap_or_else(|| {
         tracing::error!(request = ctx.id.as_str(), "an exchange panicked");
         Err(Refusal::new(Code::Internal, "the gateway failed at this request; it is not repeated"))
     });
@@ -50,8 +55,10 @@ pub(crate) async fn serve<'h, D: Downstream>(
 /// Runs a future; `None` if it panics. A bug that one request finds may cost that request and
 /// nothing else (T59). What the future had borrowed is as it was left: whoever goes on with it
 /// must not rely on more than that.
-async fn contained<T>(future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
+///
+/// It is given pinned: an `async fn` keeps what it is given by value a second time for as long as it waits, and a
+/// connection keeps the room for all of this while it is idle.
+async fn contained<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(done)) => Poll::Ready(Some(done)),
@@ -141,13 +148,13 @@ mod tests {
 
     #[tokio::test]
     async fn t59_a_panic_ends_one_future_and_nothing_else() {
-        assert_eq!(contained(async { 7 }).await, Some(7));
-        let panicking = contained(async {
+        assert_eq!(contained(pin!(async { 7 })).await, Some(7));
+        let panicking = pin!(async {
             tokio::task::yield_now().await;
             let bytes: [u8; 0] = [];
             std::hint::black_box(&bytes[..]).iter().max().copied().expect("a bug that was found")
         });
-        assert_eq!(panicking.await, None);
-        assert_eq!(contained(async { 8 }).await, Some(8));
+        assert_eq!(contained(panicking).await, None);
+        assert_eq!(contained(pin!(async { 8 })).await, Some(8));
     }
 }
