@@ -86,6 +86,18 @@ pub(crate) struct Ctx<'h> {
     pub(crate) recorded: bool,
     /// Set while what will be answered is not known although the service's answer has come.
     pub(crate) pending: Option<Rc<Cell<bool>>>,
+    /// What a caller of another face is told instead of what its service said.
+    pub(crate) told: Option<Rc<Told>>,
+}
+
+/// What a caller is told, where that is not what the service said.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) status: Cell<u16>,
+    /// Bytes of the body.
+    pub(crate) bytes: Cell<u64>,
+    /// The service's answer cannot be given on: that it has come to its end is no end of the exchange.
+    pub(crate) broken: Cell<bool>,
 }
 
 /// The values of the rate-limit fields (draft-ietf-httpapi-ratelimit-headers).
@@ -159,7 +171,20 @@ impl<'h> Ctx<'h> {
             aborted: false,
             recorded: false,
             pending: None,
+            told: None,
         }
+    }
+}
+
+impl<'h> Ctx<'h> {
+    /// Whose it is.
+    pub(crate) fn worker(&self) -> &'h Worker {
+        self.worker
+    }
+
+    /// The caller's own.
+    pub(crate) fn head(&self) -> &'h Head {
+        self.head
     }
 }
 

@@ -93,9 +93,9 @@ pub(crate) async fn forward<'h, D: Downstream>(
     worker: &Worker,
     plane: &Rc<WorkerPlane>,
     permit: &Permit,
-    order: &Order<'h>,
+    order: &Order<'_>,
     down: &mut D,
-    head: &'h Head,
+    head: &Head,
     ctx: &mut Ctx<'h>,
 ) -> Result<(), Refusal> {
     let index = permit.target.api;
@@ -113,6 +113,7 @@ pub(crate) async fn forward<'h, D: Downstream>(
         }
         Balance::RoundRobin | Balance::LeastRequests => None,
     };
+    let method = if order.again { "GET" } else { head.method() };
     let mut tried: SmallVec<[SocketAddr; 4]> = SmallVec::new();
     cluster.budget().record_request(now_ms(worker, ctx.started));
     loop {
@@ -177,7 +178,7 @@ pub(crate) async fn forward<'h, D: Downstream>(
         tracing::debug!(api = %api.name, address = %guard.address, ?failure, ?sent, "an upstream call failed");
         let again = !down.is_answered()
             && ctx.retries < u32::from(api.upstream.retries.attempts)
-            && retryable(head.method(), sent, failure, replayable)
+            && retryable(method, sent, failure, replayable || order.again)
             // A kept connection that was dead is no sign of overload; the budget is against those.
             && (stale || cluster.budget().may_retry(now_ms(worker, Instant::now())));
         if !again {

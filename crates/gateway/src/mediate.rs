@@ -18,6 +18,7 @@ mod action;
 mod ahead;
 mod answers;
 mod checked;
+mod face;
 mod opening;
 mod related;
 
@@ -26,6 +27,7 @@ use crate::{authorize::Permit, plane::Plane, respond::Refusal};
 pub(crate) use ahead::Replayed;
 pub(crate) use answers::{Judge, Judged};
 pub(crate) use checked::{check_request, report};
+pub(crate) use face::call;
 pub(crate) use opening::open;
 
 /// What is to be forwarded.
@@ -41,6 +43,8 @@ pub(crate) struct Order<'h> {
     pub(crate) upgrade: Option<&'h [u8]>,
     /// Fields that `Connection` names: they stay on this connection.
     pub(crate) dropped: SmallVec<[&'h [u8]; 4]>,
+    /// The call changes nothing, as its API's owner says, and its body is at hand: it may be sent again.
+    pub(crate) again: bool,
     /// The caller understands trailer fields (RFC 9110 §10.1.4).
     pub(crate) trailers: bool,
 }
@@ -79,7 +83,7 @@ pub(crate) fn request<'h>(
         grace: limits.body_rate_grace,
         most: if streams { u64::MAX } else { most },
     };
-    Ok(Order { framing, pace, expects, upgrade, dropped, trailers })
+    Ok(Order { framing, pace, expects, upgrade, dropped, again: false, trailers })
 }
 
 /// A stream whose peers say nothing for this long is given up.

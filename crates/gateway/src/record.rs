@@ -11,6 +11,17 @@ use crate::{
 };
 
 impl Ctx<'_> {
+    /// Records the exchange when the last byte of a service's answer came in.
+    pub(crate) fn record_own(&mut self) {
+        if let Some(told) = &self.told {
+            if told.broken.get() {
+                return;
+            }
+            (self.status, self.bytes_out) = (told.status.get(), told.bytes.get());
+        }
+        self.record(self.worker(), self.head());
+    }
+
     /// Records the exchange, the first time it is called when it is known how it ends.
     pub(crate) fn record(&mut self, worker: &Worker, head: &Head) {
         if self.recorded || self.pending.as_ref().is_some_and(|pending| pending.get()) {

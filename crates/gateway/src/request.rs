@@ -87,13 +87,12 @@ async fn carry<'h, D: Downstream>(
     let caller = identify(&plane, target.api, head, ctx)?;
     let permit = authorize(&plane, &target, caller, ctx)?;
     admit(worker, &permit, ctx)?;
-    if !target.soap && plane.apis[target.api].soap.is_some() {
-        return Err(Refusal::new(Code::NoSuchOperation, "this API answers over SOAP"));
-    }
     let mut order = mediate::request(&plane, &permit, down.framing(), head)?;
-    if target.soap
-        && let Some(contract) = &plane.apis[target.api].soap
-    {
+    if let Some(contract) = &plane.apis[target.api].soap {
+        if !target.soap {
+            let call = mediate::call(worker, &plane, &permit, order, down, head, ctx);
+            return Box::pin(call).await;
+        }
         let pass = plane.snapshot.apis[target.api].pass_undeclared;
         // Boxed: an exchange that is not SOAP should not carry the room for this.
         return Box::pin(async {

@@ -11,6 +11,7 @@ use pasarela_net::{
     http1::{Head, Name},
     transfer::{Sink, TransferError},
 };
+use pasarela_soap::{ExpandedName, envelope};
 use serde_json::json;
 
 use crate::{
@@ -34,11 +35,23 @@ pub(crate) struct Refusal {
     pub(crate) retry_after: Option<u64>,
     /// The caller is gone; there is nobody to answer.
     pub(crate) silent: bool,
+    /// Where the request is wrong: a JSON Pointer.
+    pub(crate) pointer: Option<String>,
+    /// The rule of the contract that is broken.
+    pub(crate) rule: Option<&'static str>,
 }
 
 impl Refusal {
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), allow: None, retry_after: None, silent: false }
+        Self {
+            code,
+            detail: detail.into(),
+            allow: None,
+            retry_after: None,
+            silent: false,
+            pointer: None,
+            rule: None,
+        }
     }
 
     /// One text for everything that is not there, or not there for this caller.
@@ -49,6 +62,11 @@ impl Refusal {
     /// The caller left.
     pub(crate) fn gone() -> Self {
         Self { silent: true, ..Self::new(Code::RequestTooSlow, "the caller left") }
+    }
+
+    /// Says where a request breaks its contract, and by which rule.
+    pub(crate) fn broken(self, pointer: Option<String>, rule: Option<&'static str>) -> Self {
+        Self { pointer, rule, ..self }
     }
 
     pub(crate) fn allow(mut self, allow: String) -> Self {
@@ -120,6 +138,25 @@ fn is_in_doubt(code: Code) -> bool {
             | Code::ProtectedHeader
             | Code::UpgradeRefused
     )
+}
+
+/// The status of a service's fault for which nobody chose one.
+pub(crate) fn fault_status(code: &envelope::Code, subcodes: &[ExpandedName]) -> u16 {
+    const WSSE: &str =
+        "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
+    let refused = |name: &ExpandedName| {
+        let locals = ["FailedAuthentication", "InvalidSecurityToken"];
+        *name.namespace == *WSSE && locals.contains(&&*name.local)
+    };
+    match code {
+        _ if subcodes.iter().any(refused) => 401,
+        envelope::Code::Other(name) if refused(name) => 401,
+        envelope::Code::Sender => 400,
+        envelope::Code::Receiver | envelope::Code::Other(_) => 500,
+        envelope::Code::VersionMismatch
+        | envelope::Code::MustUnderstand
+        | envelope::Code::DataEncodingUnknown => 502,
+    }
 }
 
 /// Answers with an API's contract.
@@ -204,15 +241,21 @@ pub(crate) fn own_fields(worker: &Worker, ctx: &Ctx<'_>, put: &mut dyn Put) {
 }
 
 fn problem(refusal: &Refusal, ctx: &Ctx<'_>) -> String {
-    json!({
+    let mut problem = json!({
         "type": format!("urn:pasarela:problem:{}", refusal.code.code()),
         "title": refusal.code.title(),
         "status": refusal.code.status(),
         "code": refusal.code.code(),
         "detail": refusal.detail,
         "instance": format!("urn:pasarela:request:{}", ctx.id.as_str()),
-    })
-    .to_string()
+    });
+    if let Some(pointer) = &refusal.pointer {
+        problem["pointer"] = json!(pointer);
+    }
+    if let Some(rule) = refusal.rule {
+        problem["rule"] = json!(rule);
+    }
+    problem.to_string()
 }
 
 /// The SOAP version a request speaks; `None`: none.

@@ -85,6 +85,10 @@ codes! {
     SoapInvalid = "GW0031", 400, Caller, "soap_invalid", "The message is not SOAP";
     SoapAction = "GW0032", 400, Caller, "soap_action", "The action and the body do not agree";
     SoapVersion = "GW0033", 400, Caller, "soap_version", "The envelope is of an unknown version of SOAP";
+    ContractBroken = "GW0034", 400, Caller, "contract_broken", "The request is not what the contract says";
+    NotAcceptable = "GW0035", 406, Caller, "not_acceptable", "The operation does not answer in this form";
+    ServiceBroken = "GW0036", 502, Upstream, "service_broken", "The service's answer is not what its contract says";
+    ServiceFault = "GW0037", 500, Upstream, "service_fault", "The service answered with a fault";
     MessageNotValid = "GW0055", 400, Caller, "message_not_valid", "The message is not what the contract says";
     AnswerNotValid = "GW0056", 502, Upstream, "answer_not_valid", "The service's answer is not what the contract says";
 }

@@ -115,7 +115,7 @@ pub(super) async fn relay(
         up_source.set_ahead(answer.ahead());
         let moved = body.poll(cx, up_source, answer, |moved| {
             ctx.bytes_out = moved;
-            ctx.record(call.worker, call.head);
+            ctx.record_own();
         });
         ctx.bytes_out = body.moved;
         match moved {

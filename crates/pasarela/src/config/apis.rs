@@ -209,14 +209,17 @@ fn one(
     });
     let soap = contract.as_ref().map(|contract| contract.as_ref().is_some_and(|c| c.soap));
     let visibility = visibility(walk, fields, internal);
-    let faces = faces(walk, fields, soap.unwrap_or(false));
+    // Of a contract that cannot be read nobody knows whether it would have been a WSDL.
+    let unread = matches!(contract, Some(None));
+    let faces = faces(walk, fields, soap.unwrap_or(false) || unread);
     if let (Some(faces), Some(Some(contract))) = (&faces, &contract)
         && faces.contains(&Face::Rest)
     {
         contracts::warn_left_out(walk, fields, contract);
     }
     let offers_rest = faces.as_ref().is_none_or(|faces| faces.contains(&Face::Rest));
-    if fields.get("rest").is_some() && (soap == Some(false) || contract.is_none() || !offers_rest) {
+    let is_wsdl = soap == Some(true) || unread;
+    if fields.get("rest").is_some() && !(is_wsdl && offers_rest) {
         walk.warn(
             Code::NoEffect,
             fields.key_span("rest"),
@@ -318,7 +321,7 @@ fn visibility(walk: &Walk<'_>, fields: &Fields<'_>, internal: bool) -> Option<Vi
 }
 
 fn faces(walk: &Walk<'_>, fields: &Fields<'_>, soap: bool) -> Option<Vec<Face>> {
-    let own = if soap { &[Face::Soap][..] } else { &[Face::Rest] };
+    let own = if soap { &[Face::Rest, Face::Soap][..] } else { &[Face::Rest] };
     let Some(node) = fields.get("faces") else { return Some(own.to_vec()) };
     let items = walk.list(node, "`faces`")?;
     if items.is_empty() {
@@ -342,8 +345,7 @@ fn faces(walk: &Walk<'_>, fields: &Fields<'_>, soap: bool) -> Option<Vec<Face>> 
         if !own.contains(&face) {
             let (name, why) = match face {
                 Face::Mcp => ("mcp", "tools for agents come in a later version"),
-                Face::Soap => ("soap", "only an API with a WSDL speaks SOAP in this version"),
-                Face::Rest => ("rest", "an API with a WSDL speaks only SOAP in this version"),
+                _ => ("soap", "only an API with a WSDL speaks SOAP in this version"),
             };
             walk.warn(
                 Code::FaceUnused,

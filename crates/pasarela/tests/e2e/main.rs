@@ -26,6 +26,7 @@ mod ports;
 mod reload;
 mod slow;
 mod soap;
+mod soap_rest;
 mod tls;
 mod tunnels;
 mod upstream_faults;

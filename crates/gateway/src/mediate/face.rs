@@ -1,0 +1,222 @@
+//! The REST face of a SOAP service: a call as callers make it, carried out as the service wants it.
+//!
+//! The request is read as a whole, checked and made an envelope before the service hears of it; so nothing wrong is
+//! sent, and what was sent can be sent again where that is safe. The answer is turned while it comes ([`reply`]).
+//! What is JSON or XML of what is the contract's affair; here is what HTTP says about it.
+
+mod forms;
+mod given;
+mod problem;
+mod reply;
+
+use std::{future::poll_fn, rc::Rc, task::Poll};
+
+use pasarela_model::{Api, Code};
+use pasarela_net::{
+    http1::{Framing, Head, Name, Version},
+    transfer::{Piece, Sink as _, Source},
+};
+use pasarela_soap::{
+    Fault, FaultKind, Limits,
+    exchange::{Form, Messages},
+    openapi::face::Method,
+    wsdl::catalog::SoapVersion,
+};
+
+use self::reply::{Faced, Setting};
+use super::Order;
+use crate::{
+    authorize::Permit,
+    ctx::{Ctx, Told},
+    downstream::{Answer, Downstream},
+    forward::{caller_fault, forward},
+    respond::Refusal,
+    worker::{Worker, WorkerPlane},
+};
+
+/// Bytes of a request that are read at once.
+const PIECE_BYTES: usize = 16 << 10;
+
+/// Carries a call of the REST face.
+pub(crate) async fn call<'h, D: Downstream>(
+    worker: &Worker,
+    plane: &Rc<WorkerPlane>,
+    permit: &Permit,
+    mut order: Order<'h>,
+    down: &mut D,
+    head: &'h Head,
+    ctx: &mut Ctx<'h>,
+) -> Result<(), Refusal> {
+    let index = permit.target.api;
+    let (api, runtime) = (&plane.snapshot.apis[index], &plane.apis[index]);
+    let route = ctx.operation.zip(runtime.soap.as_deref());
+    let route = route.and_then(|(operation, soap)| Some((soap, soap.route(operation)?)));
+    let Some((soap, (bound, route, messages))) = route else {
+        // `undeclared: pass` is of no use here: nobody knows what to make of it.
+        let why = "nothing in the API's contract has this path";
+        return Err(Refusal::new(Code::NoSuchOperation, why));
+    };
+    let answered = forms::of_answer(head, messages)?;
+    let asked = forms::of_request(head, messages)?;
+    let path = ctx.path.get(permit.target.rest..).unwrap_or_default();
+    let given = given::read(
+        route,
+        path,
+        ctx.query,
+        api.contract.as_ref().is_some_and(|contract| contract.rest.ignore_unknown),
+    )?;
+    let body = read(&mut order, down, ctx).await?;
+    let fits = match (&asked, body.is_empty()) {
+        (Some(_), _) | (None, true) => true,
+        (None, false) => false,
+    };
+    if !fits || (!route.method.has_body() && !body.is_empty()) {
+        let why = "the body is neither JSON nor XML; say which in Content-Type";
+        return Err(Refusal::new(Code::MediaUnsupported, why));
+    }
+    let form = asked.unwrap_or(Form::Json);
+    if form == Form::Xml && !given.is_empty() {
+        let why = "parameters and a body in XML do not go together; send JSON";
+        return Err(Refusal::new(Code::MediaUnsupported, why));
+    }
+    let limits = limits(order.pace.most);
+    let mut envelope = Vec::with_capacity(512 + body.len() * 2);
+    let sent = given::borrowed(&given, &route.parameters, &bound.tokens);
+    messages
+        .request(&soap.plan, form, &sent, &body, &limits, &mut envelope)
+        .map_err(|fault| refused(&fault, form))?;
+    drop(body);
+    let service = service_head(head, messages);
+    order.framing = Framing::Length(envelope.len() as u64);
+    order.again = route.method == Method::Get;
+    let mut permit = Permit { target: permit.target, application: permit.application };
+    permit.target.soap = true;
+    ctx.query = None;
+    let told = Rc::new(Told::default());
+    ctx.told = Some(Rc::clone(&told));
+    let setting = Setting {
+        soap,
+        messages,
+        route,
+        form: answered,
+        head_only: head.method() == "HEAD",
+        fault_type: fault_type(api, &bound.name),
+        instance: format!("urn:pasarela:request:{}", ctx.id.as_str()),
+        languages: head.find("accept-language").map(<[u8]>::to_vec).unwrap_or_default(),
+        limits,
+        told,
+    };
+    let mut faced = Faced::new(down, envelope, setting);
+    let carried = forward(worker, plane, &permit, &order, &mut faced, &service, ctx).await;
+    let trouble = faced.trouble();
+    let told = ctx.told.take();
+    if let (Some(told), Ok(())) = (told, &carried) {
+        ctx.status = told.status.get();
+    }
+    match (carried, trouble) {
+        (Err(_), Some(trouble)) => {
+            worker
+                .observer
+                .metrics
+                .upstream_failed(runtime.slot, crate::observe::UpstreamFailure::Invalid);
+            Err(trouble)
+        }
+        (carried, _) => carried,
+    }
+}
+
+/// Reads the whole body, within its bound.
+async fn read<D: Downstream>(
+    order: &mut Order<'_>,
+    down: &mut D,
+    ctx: &mut Ctx<'_>,
+) -> Result<Vec<u8>, Refusal> {
+    let (mut source, mut answer) = down.halves(order.pace);
+    if std::mem::take(&mut order.expects) {
+        // T4: whoever calls was admitted, and its message has to be here to be judged.
+        answer.interim(100, &mut |_| {});
+        poll_fn(|cx| answer.poll_flush(cx)).await.map_err(|_| Refusal::gone())?;
+    }
+    let mut body = Vec::new();
+    loop {
+        let piece = poll_fn(|cx| match source.poll_data(cx, &mut body, PIECE_BYTES) {
+            Poll::Pending => answer.poll_left(cx).map(|()| None),
+            Poll::Ready(piece) => Poll::Ready(Some(piece)),
+        });
+        let piece = piece.await.ok_or_else(Refusal::gone)?;
+        match piece.map_err(|error| caller_fault(&error))? {
+            Piece::Data(_) => ctx.bytes_in = body.len() as u64,
+            Piece::End => return Ok(body),
+        }
+    }
+}
+
+/// What one message may cost. Bytes are counted where they arrive.
+fn limits(most: u64) -> Limits {
+    Limits { document_bytes: most.max(1).saturating_mul(2), ..Limits::default() }
+}
+
+/// What is answered to a request that is not what the contract says.
+fn refused(fault: &Fault, form: Form) -> Refusal {
+    if fault.kind == FaultKind::Encoding {
+        return Refusal::new(Code::MediaUnsupported, fault.message.clone());
+    }
+    let mut detail = fault.message.clone();
+    if let Some(cure) = &fault.cure {
+        detail = format!("{detail}; {cure}");
+    }
+    let refusal = Refusal::new(Code::ContractBroken, detail);
+    let pointer = match form {
+        Form::Json => Some(fault.path.clone()),
+        Form::Xml => None,
+    };
+    refusal.broken(pointer, fault.rule)
+}
+
+/// The head of the request to the service: what it should know of the caller's, and how the message is to be read.
+fn service_head(head: &Head, messages: &Messages) -> Head {
+    let mut service = Head::default();
+    service.start_request("POST", b"/", Version::Http11);
+    for (id, name, value) in head.fields() {
+        // What is said of the caller's body and answer is not said of the service's.
+        let about_body = starts_with(name, b"content-")
+            || starts_with(name, b"accept")
+            || starts_with(name, b"if-")
+            || [&b"range"[..], b"prefer", b"mime-version"]
+                .iter()
+                .any(|n| name.eq_ignore_ascii_case(n));
+        let ours = matches!(id, Name::SoapAction | Name::Expect) || id.is_hop_by_hop();
+        if !about_body && !ours {
+            service.push(name, value);
+        }
+    }
+    let media = messages.version.media_type();
+    let (kind, action) = match messages.version {
+        SoapVersion::V11 => (format!("{media}; charset=utf-8"), Some(&messages.action)),
+        SoapVersion::V12 if messages.action.is_empty() => (format!("{media}; charset=utf-8"), None),
+        SoapVersion::V12 => {
+            (format!("{media}; charset=utf-8; action=\"{}\"", quoted(&messages.action)), None)
+        }
+    };
+    service.push(b"Content-Type", kind.as_bytes());
+    if let Some(action) = action {
+        service.push(b"SOAPAction", format!("\"{}\"", quoted(action)).as_bytes());
+    }
+    service.push(b"Accept", media.as_bytes());
+    service.push(b"Accept-Encoding", b"identity");
+    service
+}
+
+/// An action as it may stand between quotes in a field. An URI has none of what is left out.
+fn quoted(action: &str) -> String {
+    action.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\')).collect()
+}
+
+fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+/// What the types of an operation's faults begin with.
+fn fault_type(api: &Api, operation: &str) -> String {
+    format!("urn:pasarela:fault:{}:v{}:{operation}", api.name, api.version)
+}

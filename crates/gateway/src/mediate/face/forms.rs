@@ -1,0 +1,119 @@
+//! Which form a request has and which one its answer gets: JSON, or the element in the body as XML.
+
+use pasarela_model::Code;
+use pasarela_net::http1::{Head, Name};
+use pasarela_soap::{
+    envelope::ContentType,
+    exchange::{Form, Messages},
+};
+
+use crate::respond::Refusal;
+
+/// The form of the answer, by `Accept` (RFC 9110 §12.5.1). JSON where both will do.
+pub(super) fn of_answer(head: &Head, messages: &Messages) -> Result<Form, Refusal> {
+    let fields: Vec<&[u8]> = head.find_all("accept").collect();
+    if fields.is_empty() || messages.one_way {
+        return Ok(Form::Json);
+    }
+    let text = String::from_utf8_lossy(&fields.join(&b","[..])).to_ascii_lowercase();
+    let ranges: Vec<(String, u16)> = text.split(',').filter_map(range).collect();
+    let json = quality(&ranges, &["application/json"]);
+    let xml = match messages.speaks_xml() {
+        true => quality(&ranges, &["application/xml", "text/xml"]),
+        false => 0,
+    };
+    match (json, xml) {
+        _ if ranges.is_empty() => Ok(Form::Json),
+        (0, 0) => {
+            let why = match messages.speaks_xml() {
+                true => "this operation answers application/json or application/xml",
+                false => "this operation answers application/json",
+            };
+            Err(Refusal::new(Code::NotAcceptable, why))
+        }
+        (json, xml) if xml > json => Ok(Form::Xml),
+        _ => Ok(Form::Json),
+    }
+}
+
+/// A media range and its quality in thousandths.
+fn range(text: &str) -> Option<(String, u16)> {
+    let mut parts = text.split(';').map(str::trim);
+    let range = parts.next().filter(|range| !range.is_empty())?;
+    let quality = parts.find_map(|parameter| parameter.strip_prefix("q="));
+    let quality = quality.map_or(Some(1.0), |q| q.trim().parse::<f32>().ok());
+    let quality = quality.filter(|q| (0.0..=1.0).contains(q)).unwrap_or(0.0);
+    // In thousandths it has no more digits than it may have.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1000")]
+    Some((range.to_owned(), (quality * 1000.0) as u16))
+}
+
+/// The quality of the best of some media types: the most specific range that fits each decides.
+fn quality(ranges: &[(String, u16)], types: &[&str]) -> u16 {
+    let of = |wanted: &&str| {
+        let main = wanted.split('/').next().unwrap_or_default();
+        let fitting = [(*wanted).to_owned(), format!("{main}/*"), "*/*".to_owned()];
+        let found = fitting.iter().find_map(|name| ranges.iter().find(|(range, _)| range == name));
+        found.map_or(0, |(_, quality)| *quality)
+    };
+    types.iter().map(of).max().unwrap_or(0)
+}
+
+/// The form of the request's body, by `Content-Type`; `None`: it says nothing.
+pub(super) fn of_request(head: &Head, messages: &Messages) -> Result<Option<Form>, Refusal> {
+    let refused = |why: &str| Err(Refusal::new(Code::MediaUnsupported, why.to_owned()));
+    let coded = head
+        .find_all("content-encoding")
+        .any(|value| !value.is_empty() && !value.eq_ignore_ascii_case(b"identity"));
+    if coded {
+        return refused("a request is read here; send it without Content-Encoding");
+    }
+    if head.count(Name::ContentType) > 1 {
+        return refused("Content-Type is there twice");
+    }
+    let Some(value) = head.get(Name::ContentType) else { return Ok(None) };
+    let text = std::str::from_utf8(value).unwrap_or_default();
+    let Ok(media) = ContentType::read(text) else { return refused("Content-Type cannot be read") };
+    let utf8 = media.parameter("charset").is_none_or(|set| set.eq_ignore_ascii_case("utf-8"));
+    let kind = media.media_type.as_str();
+    match kind {
+        _ if kind == "application/json" || kind.ends_with("+json") => match utf8 {
+            true => Ok(Some(Form::Json)),
+            false => refused("JSON is UTF-8 (RFC 8259 §8.1)"),
+        },
+        "application/xml" | "text/xml" if messages.speaks_xml() => match utf8 {
+            true => Ok(Some(Form::Xml)),
+            false => refused("send XML as UTF-8"),
+        },
+        _ => refused("this operation takes application/json or application/xml"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_specific_range_decides() {
+        let quality = |accept: &str, types: &[&str]| {
+            let ranges: Vec<_> = accept.split(',').filter_map(range).collect();
+            quality(&ranges, types)
+        };
+        let (json, xml) = (&["application/json"][..], &["application/xml", "text/xml"][..]);
+        for (accept, of_json, of_xml) in [
+            ("*/*", 1000, 1000),
+            ("application/*;q=0.5", 500, 500),
+            ("text/xml", 0, 1000),
+            ("application/json;q=0, */*", 0, 1000),
+            ("application/xml;q=0.9, application/json;q=0.8", 800, 900),
+            ("text/html, image/*", 0, 0),
+            ("application/json;q=wrong", 0, 0),
+        ] {
+            assert_eq!(
+                (quality(accept, json), quality(accept, xml)),
+                (of_json, of_xml),
+                "{accept}"
+            );
+        }
+    }
+}
