@@ -37,9 +37,11 @@ pub(super) fn of(thrown: &Thrown, setting: &Setting<'_>) -> (u16, Vec<u8>) {
         "fault": told,
     });
     let reason = reason(thrown, &setting.languages).trim();
-    if !masked && !reason.is_empty() {
-        problem["detail"] = json!(reason);
-    }
+    problem["detail"] = match reason {
+        _ if masked => json!("the service's own words are not told"),
+        "" => json!("the service gave no reason"),
+        reason => json!(reason),
+    };
     let mut out = problem.to_string().into_bytes();
     if let Some(details) = &thrown.details {
         // As they are: a reader of JSON could lose digits.
