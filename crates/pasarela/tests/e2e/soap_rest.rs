@@ -326,9 +326,9 @@ fn a_long_answer_streams_and_one_that_breaks_is_broken_off() {
 #[test]
 fn a_call_is_sent_again_only_where_the_owner_says_that_it_changes_nothing() {
     let upstream = Upstream::script(|conn| {
-        let request = conn.request()?;
-        let first = !request.text().contains("again");
-        if first && conn_number() % 2 == 0 {
+        conn.request()?;
+        // Every other connection ends where its answer would begin.
+        if conn_number().is_multiple_of(2) {
             return Ok(());
         }
         conn.write(soap(200, &order("")))
