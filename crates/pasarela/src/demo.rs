@@ -243,6 +243,16 @@ pub fn transcript(ports: Ports) -> Vec<Step> {
         ),
         step("SOAP: the old tracking service", track("ES1001"), "<place>Madrid</place>"),
         step(
+            "The same over REST: the gateway speaks SOAP for you",
+            format!("curl -s --json '{{\"number\":\"ES1001\"}}' {gateway}/tracking/v1/TrackParcel"),
+            r#""place":"Madrid""#,
+        ),
+        step(
+            "Its fault as a problem, typed by the WSDL",
+            format!("curl -s --json '{{\"number\":\"ES9999\"}}' {gateway}/tracking/v1/TrackParcel"),
+            r#""code":"GW0037" … "details":{"NoSuchParcel""#,
+        ),
+        step(
             "Its own Fault comes through as it is",
             track("ES9999"),
             "<faultcode>soap:Client</faultcode> … <NoSuchParcel",
