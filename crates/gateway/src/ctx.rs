@@ -96,6 +96,8 @@ pub(crate) struct Told {
     pub(crate) status: Cell<u16>,
     /// Bytes of the body.
     pub(crate) bytes: Cell<u64>,
+    /// It is a fault of the service's.
+    pub(crate) fault: Cell<bool>,
     /// The service's answer cannot be given on: that it has come to its end is no end of the exchange.
     pub(crate) broken: Cell<bool>,
 }

@@ -85,6 +85,8 @@ pub(crate) struct ApiPlane {
     pub(crate) keyed: bool,
     /// Whether `Upgrade` may turn a connection into a tunnel.
     pub(crate) upgrade: bool,
+    /// Its contract is a WSDL: its calls are SOAP, or become it.
+    pub(crate) wsdl: bool,
     /// Its servers see the caller's `Host`.
     pub(crate) preserve_host: bool,
     /// What its servers speak.
@@ -287,6 +289,7 @@ impl Plane {
                 partner: api.visibility == Visibility::Partner,
                 keyed: !api.plans.is_empty(),
                 upgrade: api.upgrade,
+                wsdl: api.contract.as_ref().is_some_and(|contract| contract.wsdl),
                 preserve_host: upstream.preserve_host,
                 http: upstream.http,
                 slot,

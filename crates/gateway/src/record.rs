@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use pasarela_model::Code;
 use pasarela_net::http1::{Head, Name};
 
 use crate::{
@@ -18,6 +19,9 @@ impl Ctx<'_> {
                 return;
             }
             (self.status, self.bytes_out) = (told.status.get(), told.bytes.get());
+            if told.fault.get() {
+                self.problem = Some(Code::ServiceFault);
+            }
         }
         self.record(self.worker(), self.head());
     }

@@ -88,7 +88,10 @@ async fn carry<'h, D: Downstream>(
     let permit = authorize(&plane, &target, caller, ctx)?;
     admit(worker, &permit, ctx)?;
     let mut order = mediate::request(&plane, &permit, down.framing(), head)?;
-    if let Some(contract) = &plane.apis[target.api].soap {
+    // Asked first: what follows lies further off, and most APIs have none of it.
+    if plane.apis[target.api].wsdl
+        && let Some(contract) = &plane.apis[target.api].soap
+    {
         if !target.soap {
             let call = mediate::call(worker, &plane, &permit, order, down, head, ctx);
             return Box::pin(call).await;

@@ -203,9 +203,55 @@ fn a_fault_is_a_problem_whatever_its_status() {
                 assert_eq!(problem["details"]["Unknown"]["id"], 7, "{problem}");
                 assert_eq!(problem["type"], "urn:pasarela:fault:o:v1:GetOrder:UnknownOrder");
             }
-            assert_eq!(gateway.access_lines(1)[0]["status"], status);
+            let line = &gateway.access_lines(1)[0];
+            assert_eq!(line["status"], status);
+            assert_eq!(line["problem"], "service_fault", "{line}");
         }
     }
+}
+
+#[test]
+fn a_service_that_sends_a_byte_at_a_time_is_understood() {
+    let upstream = Upstream::script(|conn| {
+        conn.request()?;
+        conn.write(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n",
+        )?;
+        for byte in order("<line>a&amp;\u{1F600}</line>").bytes() {
+            conn.write([b"1\r\n", &[byte][..], b"\r\n"].concat())?;
+        }
+        conn.write("0\r\n\r\n")
+    });
+    let gateway = orders(&upstream);
+    let answer = gateway.connect().get("/o/orders/7");
+    let expected = "{\"total\":\"10.10\",\"line\":[\"a&\u{1F600}\"]}";
+    assert_eq!((answer.status, answer.text().as_str()), (200, expected));
+}
+
+#[test]
+fn a_caller_that_leaves_takes_its_call_along() {
+    let upstream = Upstream::script(|conn| {
+        conn.request()?;
+        conn.write(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n",
+        )?;
+        let start = format!(
+            "<s:Envelope xmlns:s=\"{V11}\"><s:Body><Order xmlns=\"urn:orders\"><total>1</total>"
+        );
+        conn.write(format!("{:x}\r\n{start}\r\n", start.len()))?;
+        let lines = "<line>0123456789</line>".repeat(700);
+        loop {
+            conn.write(format!("{:x}\r\n{lines}\r\n", lines.len()))?;
+        }
+    });
+    let gateway = orders(&upstream);
+    let mut client = gateway.connect();
+    client.send("GET /o/orders/7 HTTP/1.1\r\nHost: test\r\n\r\n");
+    assert_eq!(client.head("GET").status, 200);
+    client.abort();
+    let line = &gateway.access_lines(1)[0];
+    assert_eq!(line["aborted"], true, "{line}");
+    assert!(pasarela_testkit::eventually(seconds(5), || upstream.open() == 0));
 }
 
 #[test]

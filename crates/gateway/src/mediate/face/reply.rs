@@ -289,6 +289,7 @@ impl Turn for Reply<'_> {
             Outcome::Thrown(thrown) => {
                 let (status, body) = problem::of(&thrown, &self.setting);
                 self.out = body;
+                self.setting.told.fault.set(true);
                 Some((status, "application/problem+json"))
             }
         }
