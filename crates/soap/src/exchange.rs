@@ -68,11 +68,16 @@ impl Messages {
     pub fn new(plan: &Plan, binding: &Binding, operation: &Operation) -> Result<Self, Unsupported> {
         let request =
             plan.message(Body::of_request(operation)?).beside(&operation.input.attachments);
+        let request = request.written(&operation.input.use_);
         let response = match operation.exchange {
             Exchange::OneWay => None,
             Exchange::RequestResponse => {
                 let beside = operation.output.as_ref().map_or(&[][..], |m| &m.attachments);
-                Some(plan.message(Body::of_response(operation)?).beside(beside))
+                let response = plan.message(Body::of_response(operation)?).beside(beside);
+                Some(match &operation.output {
+                    Some(output) => response.written(&output.use_),
+                    None => response,
+                })
             }
         };
         let detail = Body::of_fault(operation).ok().map(|body| plan.message(body));
@@ -98,7 +103,8 @@ impl Messages {
     /// Whether both bodies are one element at most, so that [`Form::Xml`] can say them.
     #[must_use]
     pub fn speaks_xml(&self) -> bool {
-        let fits = |message: &Message| !matches!(message.body(), Body::Parts(_));
+        let fits =
+            |message: &Message| !message.is_encoded() && !matches!(message.body(), Body::Parts(_));
         fits(&self.request) && self.response.as_ref().is_none_or(fits)
     }
 

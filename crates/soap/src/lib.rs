@@ -3,6 +3,7 @@
 //! This room knows nothing of Pasarela and does nothing by itself: it opens no file and no socket, reads no clock and
 //! draws no random number. Bytes come in as arguments, answers go out as values.
 
+pub mod encoding;
 pub mod envelope;
 pub mod exchange;
 pub mod fault;

@@ -47,7 +47,8 @@ pub fn import(
     let trees = files.parse(options, &mut faults);
     let sources = trees.sources(&files);
     let roots = files.schemas(&sources);
-    let (schemas, schema_faults) = Schemas::load(roots, resolver, options);
+    let mut resolver = Plain { inner: resolver, encoded: files.encoded };
+    let (schemas, schema_faults) = Schemas::load(roots, &mut resolver, options);
     faults.extend(schema_faults);
     let definitions = definitions::collect(&sources, &mut faults);
     let catalog = bind::catalog(&definitions, Arc::new(schemas), &mut faults);
@@ -60,4 +61,28 @@ pub fn import(
     faults.dedup();
     faults.truncate(options.faults);
     (catalog, faults)
+}
+
+/// Finds schemas, and has the arrays of an encoding written as what they mean where something is encoded.
+struct Plain<'r> {
+    inner: &'r mut dyn Resolver,
+    encoded: bool,
+}
+
+impl Resolver for Plain<'_> {
+    fn resolve(
+        &mut self,
+        namespace: Option<&str>,
+        location: Option<&str>,
+        base: &str,
+    ) -> Result<Option<Document>, String> {
+        let mut found = self.inner.resolve(namespace, location, base)?;
+        if let Some(document) = found.as_mut().filter(|_| self.encoded)
+            && let Some(plain) =
+                std::str::from_utf8(&document.bytes).ok().and_then(crate::encoding::arrays::plain)
+        {
+            document.bytes = plain.into_bytes();
+        }
+        Ok(found)
+    }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use pasarela_soap::{
-    Fault, Limits,
+    Fault, Limits, encoding,
     envelope::ContentType,
     exchange::{Messages, Package, json_of_parts},
     json,
@@ -182,6 +182,14 @@ pub fn transcode(args: &Args, input: &[u8]) -> Result<Vec<u8>, Trouble> {
         Which::Fault => &[],
     };
     let message = plan.message(body).beside(beside);
+    let message = match args.message {
+        Which::Request => message.written(&operation.input.use_),
+        Which::Response => match &operation.output {
+            Some(output) => message.written(&output.use_),
+            None => message,
+        },
+        Which::Fault => message,
+    };
     let job = Job { args, plan: &plan, message: &message, binding, operation };
     if let Some((related, bytes)) = in_parts(input)? {
         return job.parts(&related, bytes);
@@ -193,6 +201,12 @@ pub fn transcode(args: &Args, input: &[u8]) -> Result<Vec<u8>, Trouble> {
         To::Json => {
             let limits = Limits::default();
             let symbols = &plan.schemas().symbols;
+            let plain = match message.is_encoded() {
+                true => encoding::literal(input, None, &message, &limits).map(Some),
+                false => Ok(None),
+            };
+            let plain = plain.map_err(Trouble::Message)?;
+            let input = plain.as_deref().unwrap_or(input);
             let mut reader =
                 xml::Reader::with(input, None, symbols, &limits).map_err(Trouble::Message)?;
             let mut decoder = Decoder::new(&plan, &message);
@@ -238,7 +252,15 @@ impl Job<'_> {
         let mut reader = json::Reader::new(text, &Limits::default()).map_err(Trouble::Message)?;
         let mut encoder = Encoder::new(self.plan, self.message);
         encoder.set_parts(parts);
-        let xml = encoder.document(&mut reader).map_err(Trouble::Message)?;
+        let mut xml = encoder.document(&mut reader).map_err(Trouble::Message)?;
+        let mut encoded = Vec::new();
+        if self.message.is_encoded() {
+            let (schemas, limits) = (self.plan.schemas(), Limits::default());
+            let version = self.binding.version;
+            encoding::encoded(schemas, self.message, version, xml, &limits, &mut encoded)
+                .map_err(Trouble::Message)?;
+            xml = &encoded;
+        }
         let envelope = envelope(self.binding.version, self.args.message, xml);
         let sent = encoder.take_parts().map_err(Trouble::Message)?;
         if sent.is_empty() {

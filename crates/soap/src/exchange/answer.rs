@@ -7,10 +7,10 @@ use super::{
     verbatim::Verbatim,
 };
 use crate::{
-    Fault, FaultKind, Limits,
+    Fault, FaultKind, Limits, encoding,
     envelope::{Closer, Opener, Progress as Opening},
     mime::Related,
-    transcode::{Body, Decoder, Plan, Reference},
+    transcode::{Body, Decoder, Message, Plan, Reference},
     xml::{Event, Reader},
 };
 
@@ -67,6 +67,8 @@ enum State<'p> {
     Opening(Box<Opener>),
     Body(Box<Content<'p>>),
     Closing(Closer),
+    /// A body that refers to itself: it is looked at when it is there as a whole.
+    Encoded,
     Fault,
 }
 
@@ -128,7 +130,7 @@ impl<'p> Answer<'p> {
     pub const fn progress(&self) -> Progress {
         match self.state {
             State::Opening(_) => Progress::Opening,
-            State::Body(_) | State::Closing(_) => Progress::Content,
+            State::Body(_) | State::Closing(_) | State::Encoded => Progress::Content,
             State::Fault => Progress::Fault,
         }
     }
@@ -169,6 +171,15 @@ impl<'p> Answer<'p> {
     fn feed_root(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Progress> {
         self.received |= !bytes.is_empty();
         for piece in bytes.chunks(PIECE_BYTES) {
+            if matches!(self.state, State::Encoded) {
+                let most = self.limits.document_bytes;
+                if self.kept.len() as u64 + piece.len() as u64 > most {
+                    let why = format!("an encoded message is larger than {most} bytes");
+                    return Err(self.reader.fault(FaultKind::Limit, why));
+                }
+                self.kept.extend_from_slice(piece);
+                continue;
+            }
             if matches!(self.state, State::Opening(_) | State::Fault) {
                 if self.kept.len() + piece.len() > KEPT_BYTES {
                     let why =
@@ -217,10 +228,30 @@ impl<'p> Answer<'p> {
         if matches!(self.state, State::Fault) {
             return Ok(());
         }
+        if matches!(self.state, State::Encoded) {
+            return self.decode(out);
+        }
         self.reader.finish()?;
-        if !self.run(out)? && !matches!(self.state, State::Fault) {
+        let whole = self.run(out)?;
+        if matches!(self.state, State::Encoded) {
+            return self.decode(out);
+        }
+        if !whole && !matches!(self.state, State::Fault) {
             return Err(self.reader.fault(FaultKind::Message, "the message is not whole"));
         }
+        Ok(())
+    }
+
+    /// All of an encoded body is there.
+    fn decode(&mut self, out: &mut Vec<u8>) -> Result {
+        let Some(response) = &self.messages.response else { return Ok(()) };
+        let charset = self.charset.as_deref();
+        let literal = encoding::literal(&self.kept, charset, response, &self.limits)?;
+        let symbols = &self.plan.schemas().symbols;
+        let mut reader = Reader::with(&literal, None, symbols, &self.limits)?;
+        out.extend_from_slice(Decoder::new(self.plan, response).document(&mut reader)?);
+        self.kept = Vec::new();
+        self.state = State::Closing(Closer::new(true, false));
         Ok(())
     }
 
@@ -251,7 +282,7 @@ impl<'p> Answer<'p> {
                         return Ok(true);
                     }
                 }
-                State::Fault => return Ok(false),
+                State::Encoded | State::Fault => return Ok(false),
             }
         }
     }
@@ -265,6 +296,10 @@ impl<'p> Answer<'p> {
         }
         if envelope.is_fault {
             self.state = State::Fault;
+            return Ok(true);
+        }
+        if self.messages.response.as_ref().is_some_and(Message::is_encoded) {
+            self.state = State::Encoded;
             return Ok(true);
         }
         self.kept = Vec::new();

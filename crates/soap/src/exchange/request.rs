@@ -2,7 +2,7 @@
 
 use super::{Form, Messages, Token, verbatim::Verbatim};
 use crate::{
-    Fault, FaultKind, Limits, json,
+    Fault, FaultKind, Limits, encoding, json,
     json::writer::escape,
     openapi::face::Parameter,
     transcode::{Body, Decoder, Encoder, Parts, Plan, Sent},
@@ -89,7 +89,12 @@ impl Messages {
             encoder.set_parts(parts);
         }
         encoder.document(&mut reader)?;
-        encoder.drain(out);
+        if self.request.is_encoded() {
+            let (schemas, literal) = (plan.schemas(), encoder.written());
+            encoding::encoded(schemas, &self.request, self.version, literal, limits, out)?;
+        } else {
+            encoder.drain(out);
+        }
         encoder.take_parts()
     }
 

@@ -292,6 +292,7 @@ impl<'s> Components<'s> {
     /// The `xml` object of a property.
     pub(super) fn xml(&mut self, name: Sym, attribute: bool) -> Object {
         let (namespace, local) = self.schemas.symbols.name(name);
+        let local = if local == crate::encoding::ITEM { "item" } else { local };
         let mut out = Object::new().with("name", local);
         let uri = self.schemas.symbols.uri(namespace);
         if !uri.is_empty() {

@@ -26,6 +26,8 @@ type Result<T = ()> = std::result::Result<T, Box<Fault>>;
 pub struct Decoder<'p> {
     plan: &'p Plan,
     body: &'p Body,
+    /// Whether types are named that only say how a value was written.
+    encoded: bool,
     frames: Vec<Frame>,
     /// How many of the frames are in use.
     depth: usize,
@@ -90,6 +92,7 @@ impl<'p> Decoder<'p> {
         let mut decoder = Self {
             plan,
             body: &message.body,
+            encoded: message.encoded,
             frames: Vec::new(),
             depth: 0,
             out: Vec::new(),

@@ -79,6 +79,8 @@ pub(super) struct Tag {
 #[derive(Debug)]
 pub struct Message {
     pub(super) body: Body,
+    /// Whether it is written by the rules of an encoding, and not as its schema says.
+    pub(super) encoded: bool,
     /// The parts of the WSDL that travel beside the envelope, by name.
     pub(super) attachments: Vec<Box<str>>,
     /// The namespaces that its elements may need, declared on the outermost one.
@@ -93,6 +95,20 @@ impl Message {
     #[must_use]
     pub const fn body(&self) -> &Body {
         &self.body
+    }
+
+    /// Says how it is written.
+    #[must_use]
+    pub fn written(mut self, use_: &crate::wsdl::catalog::Use) -> Self {
+        self.encoded = matches!(use_, crate::wsdl::catalog::Use::Encoded(_));
+        self
+    }
+
+    /// Whether it is written by the rules of an encoding: what stands in the body is not what transcoders read and write,
+    /// see [`encoding`](crate::encoding).
+    #[must_use]
+    pub const fn is_encoded(&self) -> bool {
+        self.encoded
     }
 
     /// Says which parts of the WSDL travel beside its envelope.
@@ -147,7 +163,7 @@ impl Plan {
             }
         }
         reach.follow(self);
-        Message { body, attachments: Vec::new(), namespaces: reach.namespaces }
+        Message { body, encoded: false, attachments: Vec::new(), namespaces: reach.namespaces }
     }
 }
 

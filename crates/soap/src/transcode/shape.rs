@@ -190,14 +190,13 @@ impl Shape {
         let Kind::Elements(elements) = &mut self.kind else { return };
         let bare =
             self.attributes.known.is_empty() && self.attributes.any.is_none() && !self.polymorphic;
-        if let ([scope], [_], true, true) = (
-            elements.scopes.as_slice(),
-            elements.leaves.as_slice(),
-            bare,
-            options.collapse_wrapped_arrays,
-        ) && let [Member { what: What::Element(element), array: true, .. }] =
+        if let ([scope], [_], true) =
+            (elements.scopes.as_slice(), elements.leaves.as_slice(), bare)
+            && let [Member { what: What::Element(element), array: true, .. }] =
             scope.members.as_slice()
             && schemas[*element].members.is_empty()
+            // An array of an encoding is nothing but an array.
+            && (options.collapse_wrapped_arrays || is_item(schemas, *element))
         {
             elements.collapsed = Some(0);
         }
@@ -209,6 +208,10 @@ impl Shape {
             _ => None,
         }
     }
+}
+
+fn is_item(schemas: &Schemas, element: ElementId) -> bool {
+    schemas.symbols.name(schemas[element].name).1 == crate::encoding::ITEM
 }
 
 impl Attributes {

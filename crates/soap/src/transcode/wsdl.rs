@@ -6,8 +6,8 @@ use crate::wsdl::catalog::{self, Operation, PartContent, Style, Use};
 /// Why a message has no transcoder.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
-    /// rpc/encoded: values refer to each other.
-    #[error("its parts are encoded by {0}, and only literal messages are transcoded")]
+    /// document/encoded: nothing names what is in the body.
+    #[error("its parts are encoded by {0}, which is only understood of calls (rpc)")]
     Encoded(String),
     /// A document body that is the content of a type.
     #[error(
@@ -25,7 +25,9 @@ impl Body {
     /// # Errors
     /// When it cannot be transcoded.
     pub fn of_message(style: Style, message: &catalog::Message) -> Result<Self, Unsupported> {
-        literal(&message.use_)?;
+        if style == Style::Document {
+            literal(&message.use_)?;
+        }
         let parts = message.body.iter().map(|part| Part {
             name: part.name.clone(),
             ty: match part.content {

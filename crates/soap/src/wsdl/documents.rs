@@ -17,6 +17,8 @@ pub(super) struct Files {
     pub(super) wsdl: Vec<File>,
     /// Schema documents that were imported as if they were WSDL.
     schemas: Vec<Document>,
+    /// Whether a binding encodes something.
+    pub(super) encoded: bool,
 }
 
 /// A WSDL document.
@@ -54,7 +56,7 @@ pub(super) fn read(
     options: &Options,
     faults: &mut Vec<Fault>,
 ) -> Files {
-    let mut files = Files { wsdl: Vec::new(), schemas: Vec::new() };
+    let mut files = Files { wsdl: Vec::new(), schemas: Vec::new(), encoded: false };
     let mut known = vec![root.url.clone()];
     let mentions = add(&mut files, root, options, faults);
     let mut waiting: Vec<(Arc<str>, Mention)> = mentions;
@@ -98,7 +100,12 @@ fn add(
         Vec::new()
     };
     let text = match decode(&document.bytes, &options.limits) {
-        Ok(text) => text,
+        Ok(text) => {
+            files.encoded |= text.contains("\"encoded\"") || text.contains("'encoded'");
+            // What no schema can say of an encoding is said another way.
+            let plain = files.encoded.then(|| crate::encoding::arrays::plain(&text)).flatten();
+            plain.unwrap_or(text)
+        }
         Err(fault) => return refuse(*fault),
     };
     let tree = match parse(&text, &options.limits) {

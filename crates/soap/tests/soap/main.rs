@@ -11,6 +11,7 @@
 )]
 
 mod corpus;
+mod encoding;
 mod envelope;
 mod envelope_check;
 mod exchange;

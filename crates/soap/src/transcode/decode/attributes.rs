@@ -43,6 +43,10 @@ impl Decoder<'_> {
         let schemas = &plan.schemas;
         let instance = Instance::read(reader);
         let actual = match instance.ty {
+            // Whoever encodes names the type that its own value has: a number where a text is due.
+            Some(_) if self.encoded && matches!(plan.shape(declared).kind, Kind::Simple) => {
+                Some(declared)
+            }
             Some(name) => self.actual_type(reader, element, declared, name)?,
             None => Some(declared),
         };
@@ -140,6 +144,10 @@ impl Decoder<'_> {
         let Some(ty) = known else {
             if matches!(declared, TypeId::ANY | TypeId::ANY_SIMPLE) {
                 return Ok(None);
+            }
+            // Stacks make names up for types that they do not know.
+            if self.encoded {
+                return Ok(Some(declared));
             }
             return Err(invalid(
                 reader,
