@@ -12,7 +12,7 @@ mod snapshot;
 
 pub use limits::Limits;
 pub use problem::{Code, Side};
-pub use rest::{Dates, Numbers, RestFace, RestOperation, RestParameter};
+pub use rest::{Dates, Mtom, Numbers, RestFace, RestOperation, RestParameter};
 pub use secret::Secret;
 pub use snapshot::{
     ActiveHealth, Api, Application, Balance, Check, Checks, ClientAuth, Concurrency, Credential,

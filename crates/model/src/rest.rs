@@ -27,6 +27,20 @@ pub struct RestFace {
     pub apply_defaults: bool,
     /// The service's own words about a fault are kept from callers.
     pub mask_faults: bool,
+    /// Whether bytes travel beside the envelope.
+    pub mtom: Mtom,
+}
+
+/// Whether the bytes of a base64Binary travel to the service beside the envelope (MTOM).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mtom {
+    /// Where the WSDL's policy asks for it.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
 }
 
 /// How numbers appear in JSON.

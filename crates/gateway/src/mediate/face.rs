@@ -6,12 +6,13 @@
 
 mod forms;
 mod given;
+mod parts;
 mod problem;
 mod reply;
 
 use std::{future::poll_fn, rc::Rc, task::Poll};
 
-use pasarela_model::{Api, Code};
+use pasarela_model::{Api, Code, Mtom};
 use pasarela_net::{
     http1::{Framing, Head, Name, Version},
     transfer::{Piece, Sink as _, Source},
@@ -56,8 +57,16 @@ pub(crate) async fn call<'h, D: Downstream>(
         let why = "nothing in the API's contract has this path";
         return Err(Refusal::new(Code::NoSuchOperation, why));
     };
-    let answered = forms::of_answer(head, messages)?;
-    let asked = forms::of_request(head, messages)?;
+    let beside = parts::are_wanted(head);
+    let answered = match beside {
+        true => Form::Json,
+        false => forms::of_answer(head, messages)?,
+    };
+    let related = parts::of_request(head)?;
+    let asked = match related {
+        Some(_) => Some(Form::Json),
+        None => forms::of_request(head, messages)?,
+    };
     let path = ctx.path.get(permit.target.rest..).unwrap_or_default();
     let given = given::read(
         route,
@@ -80,13 +89,32 @@ pub(crate) async fn call<'h, D: Downstream>(
         return Err(Refusal::new(Code::MediaUnsupported, why));
     }
     let limits = limits(order.pace.most);
-    let mut envelope = Vec::with_capacity(512 + body.len() * 2);
     let sent = given::borrowed(&given, &route.parameters, &bound.tokens);
-    messages
-        .request(&soap.plan, form, &sent, &body, &limits, &mut envelope)
-        .map_err(|fault| refused(&fault, form))?;
+    let random = parts::unforeseen();
+    let made = match form {
+        Form::Json => parts::Call {
+            soap,
+            messages,
+            given: &sent,
+            related,
+            body: &body,
+            limits: &limits,
+            random,
+            mtom: match api.contract.as_ref().map(|contract| contract.rest.mtom) {
+                None | Some(Mtom::Auto) => messages.mtom,
+                Some(wanted) => wanted == Mtom::On,
+            },
+        }
+        .message(),
+        Form::Xml => {
+            let mut envelope = Vec::with_capacity(512 + body.len() * 2);
+            let made = messages.request(&soap.plan, form, &sent, &body, &limits, &mut envelope);
+            made.map(|()| (envelope, None))
+        }
+    };
+    let (envelope, media) = made.map_err(|fault| refused(&fault, form))?;
     drop(body);
-    let service = service_head(head, messages);
+    let service = service_head(head, messages, media);
     order.framing = Framing::Length(envelope.len() as u64);
     order.again = route.method == Method::Get;
     let mut permit = Permit { target: permit.target, application: permit.application };
@@ -99,6 +127,8 @@ pub(crate) async fn call<'h, D: Downstream>(
         messages,
         route,
         form: answered,
+        beside,
+        random: parts::unforeseen(),
         head_only: head.method() == "HEAD",
         fault_type: fault_type(api, &bound.name),
         instance: format!("urn:pasarela:request:{}", ctx.id.as_str()),
@@ -174,7 +204,7 @@ fn refused(fault: &Fault, form: Form) -> Refusal {
 }
 
 /// The head of the request to the service: what it should know of the caller's, and how the message is to be read.
-fn service_head(head: &Head, messages: &Messages) -> Head {
+fn service_head(head: &Head, messages: &Messages, in_parts: Option<String>) -> Head {
     let mut service = Head::default();
     service.start_request("POST", b"/", Version::Http11);
     for (id, name, value) in head.fields() {
@@ -198,11 +228,12 @@ fn service_head(head: &Head, messages: &Messages) -> Head {
             (format!("{media}; charset=utf-8; action=\"{}\"", quoted(&messages.action)), None)
         }
     };
-    service.push(b"Content-Type", kind.as_bytes());
+    service.push(b"Content-Type", in_parts.unwrap_or(kind).as_bytes());
     if let Some(action) = action {
         service.push(b"SOAPAction", format!("\"{}\"", quoted(action)).as_bytes());
     }
-    service.push(b"Accept", media.as_bytes());
+    let accept = format!("{media}, multipart/related, application/xop+xml");
+    service.push(b"Accept", accept.as_bytes());
     service.push(b"Accept-Encoding", b"identity");
     service
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use pasarela_model::{Dates, Numbers, RestFace, RestOperation, RestParameter};
+use pasarela_model::{Dates, Mtom, Numbers, RestFace, RestOperation, RestParameter};
 use pasarela_soap::openapi::face::{Location, Mapping};
 
 use super::{
@@ -19,7 +19,7 @@ use crate::mapping;
 /// Bytes of a mapping file.
 const MAPPING_BYTES_MAX: u64 = 4 << 20;
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "mapping",
     "numbers",
     "dates",
@@ -31,6 +31,7 @@ const KEYS: [&str; 11] = [
     "emit_empty_arrays",
     "apply_defaults",
     "mask_faults",
+    "mtom",
 ];
 
 /// What is chosen, and where the choice for an operation stands.
@@ -59,6 +60,8 @@ pub(crate) fn read(walk: &Walk<'_>, node: &Node) -> Option<Chosen> {
     let dates = [("exact", Dates::Exact), ("rfc3339", Dates::Rfc3339)];
     let dates =
         fields.get("dates").map_or(Some(Dates::Exact), |node| walk.word(node, "`dates`", &dates));
+    let mtom = [("auto", Mtom::Auto), ("on", Mtom::On), ("off", Mtom::Off)];
+    let mtom = fields.get("mtom").map_or(Some(Mtom::Auto), |node| walk.word(node, "`mtom`", &mtom));
     let flag = |key: &str| {
         fields.get(key).map_or(Some(false), |node| walk.flag(node, &format!("`{key}`")))
     };
@@ -83,6 +86,7 @@ pub(crate) fn read(walk: &Walk<'_>, node: &Node) -> Option<Chosen> {
         emit_empty_arrays: emit?,
         apply_defaults: defaults?,
         mask_faults: mask?,
+        mtom: mtom?,
     };
     Some(chosen)
 }

@@ -21,6 +21,7 @@ mod hosts;
 mod limits;
 mod logs;
 mod overload;
+mod parts;
 mod paths;
 mod ports;
 mod reload;

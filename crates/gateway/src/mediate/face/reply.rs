@@ -19,10 +19,11 @@ use pasarela_soap::{
     Fault, Limits,
     envelope::ContentType,
     exchange::{Answer as Turned, Form, Messages, Outcome, Progress},
+    mime::Related,
     openapi::face::Route,
 };
 
-use super::problem;
+use super::{parts, problem};
 use crate::{
     ctx::Told,
     downstream::{Answer, Body, Downstream, Length, Put},
@@ -40,6 +41,9 @@ pub(super) struct Setting<'p> {
     pub(super) messages: &'p Messages,
     pub(super) route: &'p Route,
     pub(super) form: Form,
+    /// Whether bytes are wanted beside the JSON.
+    pub(super) beside: bool,
+    pub(super) random: [u64; 2],
     pub(super) head_only: bool,
     pub(super) fault_type: String,
     pub(super) instance: String,
@@ -155,6 +159,8 @@ struct Reply<'p> {
     ended: bool,
     finished: bool,
     trouble: Option<Refusal>,
+    /// The media type of an answer in parts.
+    media: Option<String>,
 }
 
 impl<'p> Reply<'p> {
@@ -170,11 +176,12 @@ impl<'p> Reply<'p> {
             ended: false,
             finished: false,
             trouble: None,
+            media: None,
         }
     }
 
     fn anew(&mut self) -> &mut dyn Turn {
-        (self.turned, self.trouble) = (None, None);
+        (self.turned, self.trouble, self.media) = (None, None, None);
         self.fields.clear();
         self.piece.clear();
         self.out.clear();
@@ -211,15 +218,33 @@ impl<'p> Reply<'p> {
             matches!(kind, "text/xml" | "application/soap+xml" | "application/xml")
                 || kind.is_empty()
         };
+        let Ok(related) = Related::read(&kind) else {
+            return self.fail("the parts of the service's answer cannot be told apart");
+        };
         // What asks for no answer may be answered with nothing of any kind.
-        if !is_xml(&kind.media_type) && !self.setting.messages.one_way {
+        if !is_xml(&kind.media_type) && related.is_none() && !self.setting.messages.one_way {
             return self.fail("the service's answer is no SOAP message");
         }
         let Setting { soap, messages, form, limits, .. } = &self.setting;
-        match Turned::new(&soap.plan, messages, *form, kind.parameter("charset"), limits) {
-            Ok(turned) => self.turned = Some(turned),
+        let charset = kind.parameter("charset").filter(|_| related.is_none());
+        match Turned::new(&soap.plan, messages, *form, charset, limits) {
+            Ok(turned) => {
+                self.turned = Some(match &related {
+                    None => turned,
+                    Some(related) => {
+                        let (wanted, media) =
+                            parts::wanted(self.setting.beside, self.setting.random);
+                        self.media = media;
+                        turned.in_parts(related, wanted)
+                    }
+                });
+            }
             Err(fault) => self.unlike(&fault),
         }
+    }
+
+    fn media(&self) -> String {
+        self.media.clone().unwrap_or_else(|| media_of(self.setting.form).to_owned())
     }
 
     fn status_of(&self, outcome: &Outcome) -> u16 {
@@ -234,11 +259,11 @@ impl<'p> Reply<'p> {
 pub(super) trait Turn {
     fn piece(&mut self) -> &mut Vec<u8>;
     fn take(&mut self);
-    fn end(&mut self) -> Option<(u16, &'static str)>;
+    fn end(&mut self) -> Option<(u16, String)>;
     fn open(&mut self, fields: Vec<(Vec<u8>, Vec<u8>)>);
     fn state(&self) -> State;
     /// The status of an answer that goes well, and its media type.
-    fn well(&self) -> (u16, &'static str);
+    fn well(&self) -> (u16, String);
     fn waiting(&self) -> &[u8];
     fn took(&mut self, bytes: usize);
     fn started(&mut self, status: u16) -> Vec<(Vec<u8>, Vec<u8>)>;
@@ -272,7 +297,7 @@ impl Turn for Reply<'_> {
         self.piece.clear();
     }
 
-    fn end(&mut self) -> Option<(u16, &'static str)> {
+    fn end(&mut self) -> Option<(u16, String)> {
         let turned = self.turned.as_mut().filter(|_| self.trouble.is_none())?;
         let outcome = match turned.finish(&mut self.out) {
             Ok(outcome) => outcome,
@@ -284,13 +309,13 @@ impl Turn for Reply<'_> {
         self.ended = true;
         let status = self.status_of(&outcome);
         match outcome {
-            Outcome::Content => Some((status, media_of(self.setting.form))),
-            Outcome::Nothing => Some((status, "")),
+            Outcome::Content => Some((status, self.media())),
+            Outcome::Nothing => Some((status, String::new())),
             Outcome::Thrown(thrown) => {
                 let (status, body) = problem::of(&thrown, &self.setting);
                 self.out = body;
                 self.setting.told.fault.set(true);
-                Some((status, "application/problem+json"))
+                Some((status, "application/problem+json".to_owned()))
             }
         }
     }
@@ -318,8 +343,8 @@ impl Turn for Reply<'_> {
         }
     }
 
-    fn well(&self) -> (u16, &'static str) {
-        (self.setting.route.status, media_of(self.setting.form))
+    fn well(&self) -> (u16, String) {
+        (self.setting.route.status, self.media())
     }
 
     fn waiting(&self) -> &[u8] {
@@ -452,7 +477,7 @@ impl<A: Answer> Sink for Turning<'_, A> {
         let state = self.reply.state();
         if !state.broken && !state.started && state.ripe {
             let (status, media) = self.reply.well();
-            self.begin_answer(status, media, Length::Unknown);
+            self.begin_answer(status, &media, Length::Unknown);
         }
         self.pump();
     }
@@ -465,7 +490,7 @@ impl<A: Answer> Sink for Turning<'_, A> {
                 true => Length::Known(0),
                 false => Length::Known(length),
             };
-            self.begin_answer(status, media, length);
+            self.begin_answer(status, &media, length);
         }
         self.pump();
     }
