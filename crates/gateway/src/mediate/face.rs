@@ -117,6 +117,8 @@ pub(crate) async fn call<'h, D: Downstream>(
     let service = service_head(head, messages, media);
     order.framing = Framing::Length(envelope.len() as u64);
     order.again = route.method == Method::Get;
+    // A message has no tunnel and no trailers, whatever the caller would like.
+    (order.upgrade, order.trailers) = (None, false);
     let mut permit = Permit { target: permit.target, application: permit.application };
     permit.target.soap = true;
     ctx.query = None;

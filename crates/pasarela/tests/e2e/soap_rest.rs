@@ -419,6 +419,19 @@ fn everything_that_describes_the_service_is_loaded_from_us() {
 }
 
 #[test]
+fn t03_a_call_of_this_face_is_never_a_tunnel() {
+    let upstream = Upstream::handle(|_| soap(200, &order("")));
+    let gateway = orders_with(&upstream, "upgrade: true");
+    let answer = gateway.connect().ask(
+        "GET /o/orders/7 HTTP/1.1\r\nHost: test\r\nConnection: upgrade, x-mine\r\nUpgrade: websocket\r\nX-Mine: 1\r\nX-Other: 2\r\n\r\n",
+    );
+    assert_eq!((answer.status, answer.text()), (200, r#"{"total":"10.10"}"#.to_owned()));
+    let request = &upstream.requests()[0];
+    assert_eq!(request.get("upgrade"), None);
+    assert_eq!((request.get("x-mine"), request.get("x-other")), (None, Some("2")));
+}
+
+#[test]
 fn callers_over_http2_are_answered_too() {
     let upstream = Upstream::handle(|_| soap(200, &order("<line>x</line>")));
     let gateway = orders(&upstream);
