@@ -89,8 +89,6 @@ codes! {
     NotAcceptable = "GW0035", 406, Caller, "not_acceptable", "The operation does not answer in this form";
     ServiceBroken = "GW0036", 502, Upstream, "service_broken", "The service's answer is not what its contract says";
     ServiceFault = "GW0037", 500, Upstream, "service_fault", "The service answered with a fault";
-    MessageNotValid = "GW0055", 400, Caller, "message_not_valid", "The message is not what the contract says";
-    AnswerNotValid = "GW0056", 502, Upstream, "answer_not_valid", "The service's answer is not what the contract says";
 }
 
 #[cfg(test)]

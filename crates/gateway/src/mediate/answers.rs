@@ -106,7 +106,7 @@ impl<'c> Judge<'c> {
         let wrong = self.wrong.as_ref().filter(|_| self.holds);
         // What exactly is the owner's affair: it may tell what is behind the gateway.
         wrong.map(|_| {
-            Refusal::new(Code::AnswerNotValid, "the service's answer is not what its contract says")
+            Refusal::new(Code::ServiceBroken, "the service's answer is not what its contract says")
         })
     }
 

@@ -141,7 +141,7 @@ fn look(
 fn invalid(why: &envelope::Refusal) -> Refusal {
     match why.fault.kind {
         pasarela_soap::FaultKind::Invalid => {
-            Refusal::new(Code::MessageNotValid, why.fault.to_string())
+            Refusal::new(Code::ContractBroken, why.fault.to_string())
         }
         _ => refused(why),
     }

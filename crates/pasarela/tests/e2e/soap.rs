@@ -309,7 +309,7 @@ fn a_request_that_is_not_what_the_contract_says_is_stopped_where_that_is_enforce
         assert_eq!(answer.status, if passes { 200 } else { 500 });
         if !passes {
             let text = answer.text();
-            for part in ["soap:Client", "GW0055", "cvc-type.3.1.2", "/s:Envelope/s:Body/t:Track"] {
+            for part in ["soap:Client", "GW0034", "cvc-type.3.1.2", "/s:Envelope/s:Body/t:Track"] {
                 assert!(text.contains(part), "{part}: {text}");
             }
         }
@@ -335,7 +335,7 @@ fn an_attachment_changes_nothing_about_what_is_looked_at() {
     let fields = "Content-Type: multipart/related; boundary=b; type=\"text/xml\"; start=\"<root>\"";
     assert_eq!(post(&gateway, fields, &parts(TRACK)).status, 200);
     let refused = post(&gateway, fields, &parts(WRONG));
-    assert!(refused.status == 500 && refused.text().contains("GW0055"), "{}", refused.text());
+    assert!(refused.status == 500 && refused.text().contains("GW0034"), "{}", refused.text());
 }
 
 #[test]
@@ -365,12 +365,12 @@ fn an_answer_that_is_not_what_the_contract_says_is_replaced_where_that_is_enforc
             assert_eq!((answer.status, answer.text()), (status, body.clone()));
         } else {
             let text = answer.text();
-            assert!(answer.status == 500 && text.contains("GW0056"), "{body}: {text}");
+            assert!(answer.status == 500 && text.contains("GW0036"), "{body}: {text}");
             assert!(!text.contains("cvc") && !text.contains("Null"), "{text}");
             let line = &enforcing.access_lines(1)[0];
             assert_eq!(
                 (&line["status"], &line["problem"]),
-                (&500.into(), &"answer_not_valid".into())
+                (&500.into(), &"service_broken".into())
             );
         }
         let reporting = judging(&upstream, "{ answers: report }");

@@ -14,9 +14,10 @@ use super::plan::{Body, Message, Plan};
 use super::scalar::write_string;
 use super::shape::{Elements, Kind, Shape};
 use crate::fault::{Fault, FaultKind};
+use crate::name::NsId;
 use crate::xml::{Event, Reader};
 use crate::xsd::content::{Expected, Hit, Run};
-use crate::xsd::model::{ElementId, Process, TypeId, ValueConstraint, WildcardId};
+use crate::xsd::model::{ElementId, ModelId, Process, TypeId, ValueConstraint, WildcardId};
 use crate::xsd::values::ValueFault;
 
 type Result<T = ()> = std::result::Result<T, Box<Fault>>;
@@ -194,9 +195,14 @@ impl<'p> Decoder<'p> {
         let (namespace, sym) = reader.element();
         let schemas = &plan.schemas;
         let model = &schemas[elements.model];
-        let Some(hit) = model.step(&mut frame.run, schemas.wildcards(), namespace, sym) else {
-            return Err(self.unexpected(reader, elements, at));
+        let hit = match model.step(&mut frame.run, schemas.wildcards(), namespace, sym) {
+            Some(hit) => hit,
+            None => match self.misnamed(reader, at, elements.model) {
+                Some(hit) => hit,
+                None => return Err(self.unexpected(reader, elements, at)),
+            },
         };
+        let frame = &mut self.frames[at];
         match hit {
             Hit::Element { element, particle } => {
                 let Some(leaf) = elements.leaf(particle, Some(element), frame.last_leaf) else {
@@ -213,6 +219,23 @@ impl<'p> Decoder<'p> {
                 self.begin_any(reader, wildcard)
             }
         }
+    }
+
+    /// In a call: a member of a structure whose local name is right. Stacks that know no schema (SOAP::Lite) write all of a
+    /// call in the namespace of the operation, or none of it.
+    #[cold]
+    fn misnamed(&mut self, reader: &Reader<'_>, at: usize, model: ModelId) -> Option<Hit> {
+        if !matches!(self.body, Body::Rpc { .. }) {
+            return None;
+        }
+        let schemas = &self.plan.schemas;
+        let name = reader.name();
+        let other = match name.namespace {
+            NsId::NONE => schemas.symbols.name(schemas[self.frames[at].ty].name?).0,
+            _ => NsId::NONE,
+        };
+        let sym = schemas.symbols.get(other, name.local)?;
+        schemas[model].step(&mut self.frames[at].run, schemas.wildcards(), other, sym)
     }
 
     fn mixed_child(&mut self, reader: &Reader<'_>) -> Result {

@@ -294,3 +294,32 @@ fn a_long_answer_is_passed_on_while_it_comes() {
     assert!(matches!(answer.finish(&mut out), Ok(Outcome::Content)));
     assert!(written > 5_000 * 100 * 12, "{written}");
 }
+
+#[test]
+fn the_answer_of_a_call_is_the_same_however_it_is_cut() {
+    let path = format!("{}/tests/fixtures/tracking.wsdl", env!("CARGO_MANIFEST_DIR"));
+    let root = Document { url: "tracking.wsdl".into(), bytes: std::fs::read(path).unwrap() };
+    let (catalog, _) = wsdl::import(root, &mut NoDocuments, &Default::default());
+    let plan = Plan::new(catalog.schemas.clone(), Options::default());
+    let binding = &catalog.bindings[0];
+    let messages = Messages::new(&plan, binding, &binding.operations[0]).unwrap();
+    // As SOAP::Lite has it: what is in a structure has the namespace of the operation.
+    for open in ["", " xmlns=\"http://example.com/tracking/v2\""] {
+        let answer = format!(
+            "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><t:TrackResponse \
+             xmlns:t=\"http://example.com/tracking/v2\"{open}><parcel><number>7</number><weight>1.5</weight></parcel>\
+             </t:TrackResponse></s:Body></s:Envelope>"
+        );
+        for size in [1, 7, 10_000] {
+            let limits = Limits::default();
+            let mut reader = Answer::new(&plan, &messages, Form::Json, None, &limits).unwrap();
+            let mut out = Vec::new();
+            for piece in answer.as_bytes().chunks(size) {
+                reader.feed(piece, &mut out).unwrap();
+            }
+            assert!(matches!(reader.finish(&mut out), Ok(Outcome::Content)));
+            let json = r#"{"parcel":{"number":"7","weight":1.5}}"#;
+            assert_eq!(String::from_utf8(out).unwrap(), json, "{open} {size}");
+        }
+    }
+}

@@ -113,12 +113,8 @@ impl Decoder<'_> {
     }
 
     fn part_key(&mut self, at: usize, name: &str) {
-        let frame = &mut self.frames[at];
-        // In rpc and with parts the object is open already.
-        if self.out.last() != Some(&b'{') {
-            self.out.push(b',');
-        }
-        frame.comma = true;
+        // In rpc and with parts the object is open already; what was written of it may have left.
+        super::comma(&mut self.frames[at].comma, &mut self.out);
         write_string(name, &mut self.out);
         self.out.push(b':');
     }
