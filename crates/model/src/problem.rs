@@ -89,6 +89,7 @@ codes! {
     NotAcceptable = "GW0035", 406, Caller, "not_acceptable", "The operation does not answer in this form";
     ServiceBroken = "GW0036", 502, Upstream, "service_broken", "The service's answer is not what its contract says";
     ServiceFault = "GW0037", 500, Upstream, "service_fault", "The service answered with a fault";
+    ForeignReply = "GW0040", 400, Caller, "foreign_reply", "The message asks for its answer elsewhere";
 }
 
 #[cfg(test)]

@@ -53,6 +53,9 @@ pub struct Api {
     pub contract: Option<Arc<ServedContract>>,
     /// Which messages are held against the contract, and what becomes of those that do not agree.
     pub checks: Checks,
+    /// Where messages may have their answers sent (`wsa:ReplyTo`) beside the connection they come on: an address, or with
+    /// a slash at its end the beginning of one.
+    pub reply_to: Vec<String>,
     /// Where requests go.
     pub upstream: Upstream,
     /// Indices into [`Snapshot::plans`]. Empty: no key is asked for.
@@ -78,6 +81,7 @@ impl Api {
             pass_undeclared: false,
             contract: None,
             checks: Checks::default(),
+            reply_to: Vec::new(),
             upstream,
             plans: Vec::new(),
             upgrade: false,

@@ -79,8 +79,28 @@ pub(crate) async fn open<D: Downstream>(
         SoapVersion::V11 => Spoken::Soap11,
         SoapVersion::V12 => Spoken::Soap12,
     });
+    let allowed = ctx.api.map_or(&[][..], |api| &ctx.plane.snapshot.apis[api].reply_to);
+    answers_to_us(&opening, allowed)?;
     ctx.operation = find(contract, pass_undeclared, &stated, &opening)?;
     Ok(ahead)
+}
+
+/// An address for answers that is not the other end of the connection has the service connect to wherever its
+/// caller likes, from inside the network (SSRF).
+fn answers_to_us(opening: &Envelope, allowed: &[String]) -> Result<(), Refusal> {
+    let is_allowed = |address: &str| {
+        allowed.iter().any(|known| match known.ends_with('/') {
+            true => address.starts_with(known.as_str()) && !address.contains(".."),
+            false => address == known,
+        })
+    };
+    match opening.addressing.foreign_addresses().all(is_allowed) {
+        true => Ok(()),
+        false => Err(Refusal::new(
+            Code::ForeignReply,
+            "wsa:ReplyTo, wsa:FaultTo and wsa:From may be anonymous or none here",
+        )),
+    }
 }
 
 /// The operation that the body names, if nothing else that the message says contradicts it. A service may go by the

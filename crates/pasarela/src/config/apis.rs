@@ -21,7 +21,7 @@ use super::{
     walk::{Fields, Walk, start_of},
 };
 
-pub(crate) const KEYS: [&str; 23] = [
+pub(crate) const KEYS: [&str; 24] = [
     "name",
     "version",
     "contract",
@@ -44,6 +44,7 @@ pub(crate) const KEYS: [&str; 23] = [
     "body_bytes",
     "undeclared",
     "validate",
+    "reply_to",
     "preserve_host",
 ];
 
@@ -246,6 +247,8 @@ fn one(
     }
     let checks =
         fields.get("validate").map_or(Some(Checks::default()), |node| checks::read(walk, node));
+    let reply_to =
+        fields.get("reply_to").map_or(Some(Vec::new()), |node| reply_addresses(walk, node));
     let offers_soap = faces.as_ref().is_none_or(|faces| faces.contains(&Face::Soap));
     if fields.get("validate").is_some()
         && (soap == Some(false) || contract.is_none() || !offers_soap)
@@ -289,11 +292,34 @@ fn one(
         pass_undeclared: undeclared?,
         contract: served,
         checks: checks?,
+        reply_to: reply_to?,
         upstream,
         plans: plans?,
         upgrade: upgrade?,
         body_bytes: body_bytes?,
     })
+}
+
+/// Addresses that answers may be sent to: whole ones, or beginnings that hold the host.
+fn reply_addresses(walk: &Walk<'_>, node: &Node) -> Option<Vec<String>> {
+    let items = walk.list(node, "`reply_to`")?;
+    let read = |item: &Node| {
+        let text = walk.text(item, "`reply_to`")?;
+        let whole = match text.value.split_once("://") {
+            // A beginning without the slash behind the host would let other hosts in.
+            Some((_, rest)) => rest.split_once('/').is_some_and(|(host, _)| !host.is_empty()),
+            None => text.value.starts_with("mailto:"),
+        };
+        if !whole {
+            let message = format!("{} is no address for answers.", text.shown);
+            let cure = "Write an absolute URL; with a slash at its end all addresses below it are meant: https://partner.example/replies/";
+            walk.fault(Code::Impossible, text.span, message, cure);
+            return None;
+        }
+        Some(text.value)
+    };
+    let addresses: Vec<_> = items.iter().map(read).collect();
+    addresses.into_iter().collect()
 }
 
 fn visibility(walk: &Walk<'_>, fields: &Fields<'_>, internal: bool) -> Option<Visibility> {

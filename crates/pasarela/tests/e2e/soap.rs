@@ -104,6 +104,56 @@ fn t49_what_contradicts_the_body_is_refused_before_the_service_sees_it() {
 }
 
 #[test]
+fn a_message_may_not_have_its_answer_sent_elsewhere() {
+    const WSA2004: &str = "http://schemas.xmlsoap.org/ws/2004/08/addressing";
+    let upstream = Upstream::ok("<done/>");
+    let gateway = parcels(&upstream);
+    let anonymous = [format!("{WSA}/anonymous"), format!("{WSA2004}/role/anonymous")];
+    let mut passed = 0;
+    for (namespace, own) in [(WSA, &anonymous[0]), (WSA2004, &anonymous[1])] {
+        for block in ["ReplyTo", "FaultTo", "From"] {
+            for (address, status) in [
+                (own.as_str(), 200),
+                ("http://www.w3.org/2005/08/addressing/none", 200),
+                ("http://169.254.169.254/latest", 500),
+                ("mailto:somebody@example.org", 500),
+            ] {
+                let header = format!(
+                    "<a:{block} xmlns:a=\"{namespace}\"><a:Address> {address}\n</a:Address></a:{block}>"
+                );
+                let answer = post(&gateway, TEXT, &envelope(V11, &header, TRACK));
+                assert_eq!(answer.status, status, "{header}");
+                assert_eq!(answer.text().contains("GW0040"), status == 500, "{}", answer.text());
+                passed += usize::from(status == 200);
+            }
+        }
+    }
+    assert_eq!(upstream.requests().len(), passed, "the service saw none of the others");
+}
+
+#[test]
+fn an_answer_may_go_where_the_owner_lets_it() {
+    let upstream = Upstream::ok("<done/>");
+    let allowed = "[\"https://partner.example/replies/\", \"mailto:soap@partner.example\"]";
+    let settings = format!("contract: parcels.wsdl\nreply_to: {allowed}");
+    let gateway =
+        gateway().file("parcels.wsdl", WSDL).api_with("t", &[&upstream.url()], &settings).start();
+    for (address, status) in [
+        ("https://partner.example/replies/7", 200),
+        ("mailto:soap@partner.example", 200),
+        ("https://partner.example/replies/../admin", 500),
+        ("https://partner.example.evil.example/replies/7", 500),
+        ("https://partner.example/other", 500),
+        ("mailto:soap@partner.example.evil.example", 500),
+    ] {
+        let header =
+            format!("<a:ReplyTo xmlns:a=\"{WSA}\"><a:Address>{address}</a:Address></a:ReplyTo>");
+        let answer = post(&gateway, TEXT, &envelope(V11, &header, TRACK));
+        assert_eq!(answer.status, status, "{address}");
+    }
+}
+
+#[test]
 fn what_is_not_soap_is_answered_in_the_version_it_speaks() {
     let upstream = Upstream::ok("<done/>");
     let gateway = parcels(&upstream);
