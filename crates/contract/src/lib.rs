@@ -6,10 +6,12 @@
 //!
 //! - [`tree`] reads JSON and YAML into values that know their position: the base for everything
 //!   that looks deeper into OpenAPI documents.
+//! - [`lint`] judges what reading does not need.
 //! - [`openapi`] and [`wsdl`] find the operations, and put the gateway's own address into the
 //!   documents that are served to callers.
 //! - [`soap`] is what a WSDL compiles to: messages both ways, and the routes of its REST face.
 
+pub mod lint;
 pub mod openapi;
 pub mod soap;
 pub mod tree;
@@ -55,22 +57,31 @@ pub fn read(
     documents: &mut dyn Resolver,
     rest: &RestFace,
 ) -> Result<Contract, Vec<ContractFault>> {
-    let extension = file_name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    let is = |wanted: &str| extension.eq_ignore_ascii_case(wanted);
     size_of(bytes).map_err(|fault| vec![fault])?;
-    if is_xml(bytes) || (!bytes.is_empty() && (is("wsdl") || is("xml"))) {
+    let Some(syntax) = openapi_syntax(bytes, file_name) else {
         return wsdl::read(bytes, file_name, documents, rest);
-    }
+    };
     let text = text_of(bytes).map_err(|fault| vec![fault])?;
-    match text.trim_start().as_bytes().first() {
-        Some(b'{') if !is("yaml") && !is("yml") => openapi::read(text, Syntax::Json),
-        Some(_) if is("json") => openapi::read(text, Syntax::Json),
-        Some(_) => openapi::read(text, Syntax::Yaml),
-        None => Err(vec![ContractFault::start(
+    if text.trim_start().is_empty() {
+        return Err(vec![ContractFault::start(
             "the document is empty",
             "name a file that holds an OpenAPI or WSDL document",
-        )]),
+        )]);
     }
+    openapi::read(text, syntax)
+}
+
+/// How a document is written if it is to be OpenAPI; `None`: it is to be a WSDL. The first character tells, and the extension
+/// where that does not.
+pub fn openapi_syntax(bytes: &[u8], file_name: &str) -> Option<Syntax> {
+    let extension = file_name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    let is = |wanted: &str| extension.eq_ignore_ascii_case(wanted);
+    if is_xml(bytes) || (!bytes.is_empty() && (is("wsdl") || is("xml"))) {
+        return None;
+    }
+    let begin = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start().first();
+    let json = is("json") || (begin == Some(&b'{') && !is("yaml") && !is("yml"));
+    Some(if json { Syntax::Json } else { Syntax::Yaml })
 }
 
 /// Whether a document begins as XML does, in whatever encoding.

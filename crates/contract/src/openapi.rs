@@ -350,7 +350,7 @@ impl<'a> Reader<'a> {
 }
 
 /// A pointer in a URI fragment may be percent-encoded (RFC 6901 §6).
-fn percent_decoded(text: &str) -> String {
+pub(crate) fn percent_decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {

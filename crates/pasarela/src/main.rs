@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use pasarela::{
-    commands::{check, convert, explain, health, transcode, validate},
+    commands::{check, convert, explain, health, lint, transcode, validate},
     demo, serve,
 };
 
@@ -28,6 +28,7 @@ enum Command {
     Convert(convert::Args),
     Explain(explain::Args),
     Health(health::Args),
+    Lint(lint::Args),
     Transcode(transcode::Args),
     Validate(validate::Args),
 }
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Convert(args) => convert::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Health(args) => health::run(&args),
+        Command::Lint(args) => lint::run(&args),
         Command::Transcode(args) => transcode::run(&args),
         Command::Validate(args) => validate::run(&args),
     }

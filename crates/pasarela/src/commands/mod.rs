@@ -4,5 +4,6 @@ pub mod check;
 pub mod convert;
 pub mod explain;
 pub mod health;
+pub mod lint;
 pub mod transcode;
 pub mod validate;

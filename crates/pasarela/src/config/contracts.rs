@@ -84,9 +84,7 @@ fn is_as_locked(walk: &Walk<'_>, text: &Text, path: &Path) -> bool {
             LockError::Unknown(_) => {
                 "Name the contract that the lock file is about, or move this one to another folder."
             }
-            _ => {
-                "Fetch it again with `pasarela publish URL --update`, or put back what was stored."
-            }
+            _ => "Put back what was stored, or fetch all of it again and write its lock file anew.",
         };
         walk.fault(Code::Lock, text.span, message, cure);
     }
