@@ -7,6 +7,7 @@
 mod answer;
 mod apart;
 mod enclose;
+mod headers;
 mod parts;
 mod request;
 mod thrown;
@@ -47,6 +48,8 @@ pub struct Messages {
     pub one_way: bool,
     /// Whether the service asks for MTOM.
     pub mtom: bool,
+    pub(crate) request_headers: Vec<headers::Block>,
+    pub(crate) response_headers: Vec<headers::Block>,
     pub(crate) request: Message,
     pub(crate) response: Option<Message>,
     pub(crate) detail: Option<Message>,
@@ -93,6 +96,11 @@ impl Messages {
             action: operation.action.clone(),
             one_way: response.is_none(),
             mtom: binding.mtom,
+            request_headers: headers::blocks(plan, &operation.input),
+            response_headers: operation
+                .output
+                .as_ref()
+                .map_or_else(Vec::new, |output| headers::blocks(plan, output)),
             request,
             response,
             detail,

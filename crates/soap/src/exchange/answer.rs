@@ -1,7 +1,7 @@
 //! What a service answers, in pieces, as JSON or XML for the caller; or as the fault that it is.
 
 use super::{
-    Form, Messages, Thrown, Wanted,
+    Form, Messages, Thrown, Wanted, headers,
     parts::{Incoming, Next},
     request::string,
     verbatim::Verbatim,
@@ -60,6 +60,9 @@ pub struct Answer<'p> {
     parts: Option<Box<Incoming>>,
     in_parts: bool,
     references: Vec<Reference>,
+    /// The header blocks that the JSON begins with, and what there is of it, which they wait for.
+    headers: Option<Vec<u8>>,
+    begun: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -112,6 +115,8 @@ impl<'p> Answer<'p> {
             parts: None,
             in_parts: false,
             references: Vec::new(),
+            headers: None,
+            begun: Vec::new(),
         })
     }
 
@@ -169,6 +174,26 @@ impl<'p> Answer<'p> {
     }
 
     fn feed_root(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Progress> {
+        let from = out.len();
+        let progress = self.take_root(bytes, out)?;
+        self.put_headers(from, out);
+        Ok(progress)
+    }
+
+    /// Puts the header blocks before the members of the body, once its object has begun.
+    fn put_headers(&mut self, from: usize, out: &mut Vec<u8>) {
+        if self.headers.is_none() {
+            return;
+        }
+        self.begun.extend(out.drain(from..));
+        if self.begun.len() >= 2
+            && let Some(headers) = self.headers.take()
+        {
+            headers::put(&headers, &std::mem::take(&mut self.begun), out);
+        }
+    }
+
+    fn take_root(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Progress> {
         self.received |= !bytes.is_empty();
         for piece in bytes.chunks(PIECE_BYTES) {
             if matches!(self.state, State::Encoded) {
@@ -225,6 +250,13 @@ impl<'p> Answer<'p> {
 
     /// No more bytes of the envelope come.
     fn end_root(&mut self, out: &mut Vec<u8>) -> Result {
+        let from = out.len();
+        self.finish_root(out)?;
+        self.put_headers(from, out);
+        Ok(())
+    }
+
+    fn finish_root(&mut self, out: &mut Vec<u8>) -> Result {
         if matches!(self.state, State::Fault) {
             return Ok(());
         }
@@ -297,6 +329,11 @@ impl<'p> Answer<'p> {
         if envelope.is_fault {
             self.state = State::Fault;
             return Ok(true);
+        }
+        if self.form == Form::Json && !self.messages.one_way {
+            let blocks = &self.messages.response_headers;
+            let charset = self.charset.as_deref();
+            self.headers = headers::read(self.plan, blocks, &self.kept, charset, &self.limits)?;
         }
         if self.messages.response.as_ref().is_some_and(Message::is_encoded) {
             self.state = State::Encoded;

@@ -1,6 +1,6 @@
 //! What a REST caller sent, as the envelope of a request.
 
-use super::{Form, Messages, Token, verbatim::Verbatim};
+use super::{Form, Messages, Token, headers, verbatim::Verbatim};
 use crate::{
     Fault, FaultKind, Limits, encoding, json,
     json::writer::escape,
@@ -38,13 +38,15 @@ impl Messages {
         limits: &Limits,
         out: &mut Vec<u8>,
     ) -> Result {
-        open(self.version, out);
         match form {
-            Form::Json => self.json_body(plan, given, body, limits, None, out).map(|_| ())?,
-            Form::Xml => self.xml_body(plan, body, limits, out)?,
+            Form::Json => self.json_message(plan, given, body, limits, None, out).map(|_| ()),
+            Form::Xml => {
+                open(self.version, &[], out);
+                self.xml_body(plan, body, limits, out)?;
+                close(out);
+                Ok(())
+            }
         }
-        close(out);
-        Ok(())
     }
 
     /// The same of JSON, with bytes beside it or beside the envelope: what goes with the envelope.
@@ -60,8 +62,25 @@ impl Messages {
         parts: Parts<'g>,
         out: &mut Vec<u8>,
     ) -> Result<Vec<Sent<'g>>> {
-        open(self.version, out);
-        let sent = self.json_body(plan, given, body, limits, Some(parts), out)?;
+        self.json_message(plan, given, body, limits, Some(parts), out)
+    }
+
+    fn json_message<'g>(
+        &'g self,
+        plan: &'g Plan,
+        given: &[Given<'_>],
+        body: &[u8],
+        limits: &Limits,
+        parts: Option<Parts<'g>>,
+        out: &mut Vec<u8>,
+    ) -> Result<Vec<Sent<'g>>> {
+        let taken = headers::taken(plan, &self.request_headers, body, limits)?;
+        let (body, header) = match &taken {
+            Some((body, header)) => (body.as_slice(), header.as_slice()),
+            None => (body, &[][..]),
+        };
+        open(self.version, header, out);
+        let sent = self.json_body(plan, given, body, limits, parts, out)?;
         close(out);
         Ok(sent)
     }
@@ -202,13 +221,19 @@ pub(super) fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// What stands before the body's content.
-fn open(version: SoapVersion, out: &mut Vec<u8>) {
+/// What stands before the body's content, the blocks of the header included.
+fn open(version: SoapVersion, header: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(
         b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<soap:Envelope xmlns:soap=\"",
     );
     out.extend_from_slice(version.namespace().as_bytes());
-    out.extend_from_slice(b"\"><soap:Body>");
+    out.extend_from_slice(b"\">");
+    if !header.is_empty() {
+        out.extend_from_slice(b"<soap:Header>");
+        out.extend_from_slice(header);
+        out.extend_from_slice(b"</soap:Header>");
+    }
+    out.extend_from_slice(b"<soap:Body>");
 }
 
 fn close(out: &mut Vec<u8>) {

@@ -323,3 +323,94 @@ fn the_answer_of_a_call_is_the_same_however_it_is_cut() {
         }
     }
 }
+
+/// A service whose requests and answers have a header block each.
+fn with_headers() -> (Plan, Messages) {
+    let text = WSDL
+        .replace(
+            "<xs:element name=\"Note\" type=\"xs:string\"/>",
+            "<xs:element name=\"Note\" type=\"xs:string\"/><xs:element name=\"Tenant\" type=\"xs:token\"/>\
+             <xs:element name=\"Receipt\"><xs:complexType><xs:sequence><xs:element name=\"token\" type=\"xs:int\"/></xs:sequence></xs:complexType></xs:element>",
+        )
+        .replace(
+            "<message name=\"Unknown\">",
+            "<message name=\"Blocks\"><part name=\"tenant\" element=\"t:Tenant\"/><part name=\"receipt\" element=\"t:Receipt\"/></message><message name=\"Unknown\">",
+        )
+        .replacen("<soap:body use=\"literal\"/></input>", "<soap:header message=\"t:Blocks\" part=\"tenant\" use=\"literal\"/><soap:header message=\"t:Blocks\" part=\"receipt\" use=\"literal\"/><soap:body use=\"literal\"/></input>", 1)
+        .replacen("<soap:body use=\"literal\"/></output>", "<soap:header message=\"t:Blocks\" part=\"receipt\" use=\"literal\"/><soap:body use=\"literal\"/></output>", 1);
+    let root = Document { url: "orders.wsdl".into(), bytes: text.into_bytes() };
+    let (catalog, faults) = wsdl::import(root, &mut NoDocuments, &Default::default());
+    assert!(!faults.iter().any(pasarela_soap::Fault::is_error), "{faults:?}");
+    let plan = Plan::new(catalog.schemas.clone(), Options::default());
+    let messages = Messages::new(&plan, &catalog.bindings[0], &catalog.bindings[0].operations[0]);
+    (plan, messages.unwrap())
+}
+
+#[test]
+fn declared_headers_are_a_member_of_the_request_wherever_it_stands() {
+    let (plan, messages) = with_headers();
+    let request = |json: &str| {
+        let mut out = Vec::new();
+        let limits = Limits::default();
+        messages
+            .request(&plan, Form::Json, &[], json.as_bytes(), &limits, &mut out)
+            .map(|()| String::from_utf8(out).unwrap())
+            .map_err(|fault| (fault.path.clone(), fault.message.clone()))
+    };
+    let header = |text: &str| {
+        let (_, rest) = text.split_once("<soap:Header>").unwrap();
+        rest.split_once("</soap:Header>").unwrap().0.to_owned()
+    };
+    let plain = request("{\"id\":7}").unwrap();
+    assert!(!plain.contains("Header"), "{plain}");
+    let headers = "\"$headers\": {\"Receipt\": {\"token\": 5}, \"Tenant\": \"acme\"}";
+    for json in [
+        format!("{{{headers}, \"id\": 7}}"),
+        format!("{{\"id\": 7, {headers}}}"),
+        format!("{{\"id\": 7 ,{headers} , \"state\": [\"$headers\"]}}"),
+    ] {
+        let text = request(&json).unwrap();
+        let blocks = header(&text);
+        assert!(blocks.contains(">5</") && blocks.contains(">acme</"), "{text}");
+        assert!(text.contains("7</"), "{text}");
+    }
+    assert!(!request("{\"id\":7,\"$headers\":{}}").unwrap().contains("Header"));
+    for (json, path) in [
+        ("{\"id\":7,\"$headers\":{\"Receipt\":{\"token\":\"x\"}}}", "/$headers/Receipt/token"),
+        ("{\"id\":7,\"$headers\":{\"Other\":1}}", "/$headers/Other"),
+        ("{\"id\":7,\"$headers\":[]}", "/$headers"),
+    ] {
+        let (found, message) = request(json).unwrap_err();
+        assert_eq!(found, path, "{message}");
+    }
+}
+
+#[test]
+fn declared_headers_are_the_first_member_of_an_answer_however_it_is_cut() {
+    let (plan, messages) = with_headers();
+    let envelope = |blocks: &str, body: &str| {
+        format!(
+            "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:t=\"urn:orders\"><s:Header>{blocks}</s:Header>\
+             <s:Body>{body}</s:Body></s:Envelope>"
+        )
+    };
+    let order = "<t:Order><t:total>1.50</t:total></t:Order>";
+    let receipt = "<x:other xmlns:x=\"urn:x\"><t:Receipt/></x:other><t:Receipt><t:token>5</t:token></t:Receipt>";
+    for size in [1, 2, 5, 10_000] {
+        let read = |text: &str| {
+            let limits = Limits::default();
+            let mut answer = Answer::new(&plan, &messages, Form::Json, None, &limits).unwrap();
+            let mut out = Vec::new();
+            for piece in text.as_bytes().chunks(size) {
+                answer.feed(piece, &mut out).map_err(|fault| fault.message.clone())?;
+            }
+            answer.finish(&mut out).map_err(|fault| fault.message.clone())?;
+            Ok::<_, String>(String::from_utf8(out).unwrap())
+        };
+        let expected = "{\"$headers\":{\"Receipt\":{\"token\":5}},\"total\":1.50}";
+        let found = read(&envelope(receipt, order)).unwrap();
+        assert_eq!(found.replace("\"1.50\"", "1.50"), expected);
+        assert!(read(&envelope("", order)).unwrap().starts_with("{\"total\""));
+        assert!(read(&envelope("<t:Receipt><t:token>x</t:token></t:Receipt>", order)).is_err());
+    }
+}

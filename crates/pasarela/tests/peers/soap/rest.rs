@@ -61,20 +61,31 @@ fn losses(service: &Service, judged: &mut Vec<Value>) -> String {
         let document = ask(&gateway, "GET", &format!("/{name}/v1/openapi.json"), "");
         let document: Value = serde_json::from_slice(&document.body).unwrap();
         let path = format!("/{name}/v1/{operation}");
-        let answer = ask(&gateway, "POST", &path, &case["request"].to_string());
+        // Headers of SOAP are a member beside the body's own.
+        let with = |message: &str| {
+            let mut value = case[message].clone();
+            if let (Some(headers), Some(object)) =
+                (case["headers"].get(message), value.as_object_mut())
+            {
+                object.insert("$headers".to_owned(), headers.clone());
+            }
+            value
+        };
+        let answer = ask(&gateway, "POST", &path, &with("request").to_string());
         let said =
             format!("{call} of {:?}: {} {}", service.kind, answer.status, show(&answer.body));
         let found: Value =
             serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("{said}"));
         let fault = case.get("fault");
         let status = answer.status.to_string();
+        let response = with("response");
         let (wanted, told) = match fault {
             Some(fault) => {
                 assert!((400..=500).contains(&answer.status), "{said}");
                 assert_eq!(answer.header("content-type"), Some(&b"application/problem+json"[..]));
                 (fault, &found["details"])
             }
-            None if answer.status == 200 => (&case["response"], &found),
+            None if answer.status == 200 => (&response, &found),
             // What is refused is not what the contract says; who is right was looked at once.
             None => {
                 assert_eq!(found["code"], "GW0036", "{said}");
