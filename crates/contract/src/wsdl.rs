@@ -1,7 +1,7 @@
 //! WSDL contracts: read by way of the SOAP room, with all the documents that belong to them.
 //!
 //! The caller gives documents by a [`Resolver`]; what was found is kept in the contract under names of its own
-//! ([`documents`]), so that it can be compiled and served again without one. [`served`] puts the gateway's address
+//! ([`documents`]), so that it can be compiled and served again without one. [`served()`] puts the gateway's address
 //! into what callers load.
 
 mod documents;

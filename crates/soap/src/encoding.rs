@@ -1,7 +1,7 @@
 //! rpc/encoded: messages whose values are written by the rules of SOAP 1.1 section 5, or of SOAP 1.2 Part 2 section 3.
 //!
 //! No schema describes such a message as it is written: values stand elsewhere and are referred to, arrays say in an
-//! attribute what they hold. So it is brought into the form that its schema does describe, and back: [`literal`]
+//! attribute what they hold. So it is brought into the form that its schema does describe, and back: [`literal()`]
 //! makes of an encoded body the literal one that transcoders read, [`encoded`] makes of a literal body the encoded
 //! one. A type that is derived from the array of the encoding is [rewritten](arrays::plain) as the repeated element it stands for
 //! when the schema is read, and is a JSON array.

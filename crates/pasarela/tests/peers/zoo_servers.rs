@@ -2,7 +2,7 @@
 //! goes away. Those that cannot run code stand in front of a Node origin, so that what they made of
 //! the gateway's bytes can be seen.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use crate::harness::{PYTHON, Running, free_port, have, program, script};
 
@@ -56,6 +56,9 @@ impl Server {
             fs::create_dir_all(files.join(name)).unwrap();
         }
         fs::write(files.join("static/file.txt"), static_file()).unwrap();
+        // Apache's tag of a file that changed within the last second is a weak one, and another one a second later.
+        let file = fs::File::options().write(true).open(files.join("static/file.txt")).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap();
         fs::write(files.join("admin/secret.txt"), SECRET).unwrap();
         open_to_workers(folder.path());
 

@@ -1,7 +1,7 @@
 //! Is a message what its operation says? Header blocks, body and details of faults, looked at while they go by.
 //!
-//! A [`Checker`] is given the events of a reader one by one, like [`Opener`](super::Opener), whose rules and those of
-//! [`Closer`](super::Closer) it keeps as well. It stops at the first fault. Header blocks that the operation does not
+//! A [`Checker`] is given the events of a reader one by one, like [`Opener`], whose rules and those of
+//! [`Closer`] it keeps as well. It stops at the first fault. Header blocks that the operation does not
 //! declare may hold anything, and so may the parts of an encoded message, which no schema describes as they are written.
 
 use std::sync::Arc;
