@@ -10,6 +10,11 @@ pub(crate) mod arrays;
 mod encode;
 mod literal;
 
+use crate::xsd::{
+    Schemas,
+    model::{Term, TypeId},
+};
+
 pub use encode::encoded;
 pub use literal::literal;
 
@@ -24,4 +29,13 @@ pub(crate) const ITEM: &str = "soapenc.item";
 /// Whether a namespace is that of an encoding.
 fn is_encoding(namespace: &str) -> bool {
     matches!(namespace, ENCODING_11 | ENCODING_12)
+}
+
+/// The type of the items of a type that is an array of an encoding.
+fn item_of(schemas: &Schemas, ty: TypeId) -> Option<TypeId> {
+    let slots = schemas.slots(schemas.particle_of(ty)?);
+    let [slot] = slots.as_slice() else { return None };
+    let Term::Element(element) = slot.term else { return None };
+    let (_, local) = schemas.symbols.name(schemas[element].name);
+    (local == ITEM).then(|| schemas[element].ty)
 }

@@ -202,7 +202,7 @@ pub fn transcode(args: &Args, input: &[u8]) -> Result<Vec<u8>, Trouble> {
             let limits = Limits::default();
             let symbols = &plan.schemas().symbols;
             let plain = match message.is_encoded() {
-                true => encoding::literal(input, None, &message, &limits).map(Some),
+                true => encoding::literal(plan.schemas(), input, None, &message, &limits).map(Some),
                 false => Ok(None),
             };
             let plain = plain.map_err(Trouble::Message)?;

@@ -1,16 +1,13 @@
 //! From a literal body to the encoded one: every value says its type, every array what it holds and how much of it.
 
-use super::{ENCODING_11, ENCODING_12, ITEM};
+use super::{ENCODING_11, ENCODING_12, ITEM, item_of};
 use crate::{
     Fault, Limits,
     name::{XSD, XSI},
     transcode::{Body, Message, PartType},
     wsdl::catalog::SoapVersion,
     xml::{Event, IllegalChar, Reader, Writer},
-    xsd::{
-        Mode, Schemas, Start, Validator,
-        model::{Term, TypeId},
-    },
+    xsd::{Mode, Schemas, Start, Validator, model::TypeId},
 };
 
 type Result<T = ()> = std::result::Result<T, Box<Fault>>;
@@ -189,13 +186,4 @@ impl Writing<'_> {
         let hint = if namespace == XSD { "xsd" } else { "t" };
         Some(self.writer.qname(namespace, local, hint))
     }
-}
-
-/// The type of the items of a type that is an array of an encoding.
-fn item_of(schemas: &Schemas, ty: TypeId) -> Option<TypeId> {
-    let slots = schemas.slots(schemas.particle_of(ty)?);
-    let [slot] = slots.as_slice() else { return None };
-    let Term::Element(element) = slot.term else { return None };
-    let (_, local) = schemas.symbols.name(schemas[element].name);
-    (local == ITEM).then(|| schemas[element].ty)
 }

@@ -5,13 +5,17 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{ITEM, is_encoding};
+use super::{ITEM, is_encoding, item_of};
 use crate::{
     Fault, FaultKind, Limits,
     name::{SOAP11, SOAP12, XSD, XSI, split},
-    transcode::{Body, Message},
+    transcode::{Body, Message, PartType},
     xml::{Event, Reader, Writer},
-    xsd::values::Builtin,
+    xsd::{
+        Schemas,
+        model::{Term, TypeId},
+        values::Builtin,
+    },
 };
 
 type Result<T = ()> = std::result::Result<T, Box<Fault>>;
@@ -56,6 +60,7 @@ struct Array {
 /// # Errors
 /// When it cannot be read, or refers to what is not there, to itself, or to too much.
 pub fn literal(
+    schemas: &Schemas,
     document: &[u8],
     charset: Option<&str>,
     message: &Message,
@@ -63,27 +68,46 @@ pub fn literal(
 ) -> Result<Vec<u8>> {
     let tree = Tree::read(document, charset, limits)?;
     let Some(&root) = tree.roots.first() else { return Ok(Vec::new()) };
-    let mut out =
-        Unfolding { tree: &tree, limits, writer: Writer::default(), nodes: 0, open: Vec::new() };
+    let mut out = Unfolding {
+        tree: &tree,
+        schemas,
+        limits,
+        writer: Writer::default(),
+        nodes: 0,
+        open: Vec::new(),
+    };
     let parts = match message.body() {
         Body::Rpc { parts, .. } => parts.as_slice(),
         _ => &[],
     };
     let node = &tree.nodes[root];
     out.writer.start_in(&node.namespace, &node.local, "m");
-    let named = |child: &usize| parts.iter().any(|part| part.name == tree.nodes[*child].local);
-    let known = node.children.iter().any(named);
-    for (number, &child) in node.children.iter().enumerate() {
-        let local = &tree.nodes[child].local;
+    let accessors =
+        || node.children.iter().copied().filter(|&child| !tree.nodes[child].is_result());
+    let part = |local: &str| parts.iter().find(|part| part.name == local);
+    let known = accessors().any(|child| part(&tree.nodes[child].local).is_some());
+    for child in accessors() {
         // The name of the value that a call returns says nothing (SOAP 1.1, section 7.1).
-        let name = match (number, parts) {
-            (0, [part]) if !known && node.children.len() == 1 => part.name.as_str(),
-            _ => local.as_str(),
+        let found = match parts {
+            [only] if !known && accessors().count() == 1 => Some(only),
+            _ => part(&tree.nodes[child].local),
         };
-        out.element(child, "", name)?;
+        let name = found.map_or(tree.nodes[child].local.as_str(), |part| part.name.as_str());
+        let ty = found.map(|part| match part.ty {
+            PartType::Element(element) => schemas[element].ty,
+            PartType::Type(ty) => ty,
+        });
+        out.element(child, "", name, ty)?;
     }
     out.writer.end();
     Ok(out.writer.finish())
+}
+
+impl Node {
+    /// `rpc:result` only names the accessor of the result (SOAP 1.2 Part 2, section 4.2.1).
+    fn is_result(&self) -> bool {
+        self.namespace == "http://www.w3.org/2003/05/soap-rpc"
+    }
 }
 
 impl Tree {
@@ -254,6 +278,7 @@ fn wrong(reader: &Reader<'_>, message: impl Into<String>) -> Box<Fault> {
 /// Writes the literal form.
 struct Unfolding<'t> {
     tree: &'t Tree,
+    schemas: &'t Schemas,
     limits: &'t Limits,
     writer: Writer,
     /// How many elements were written.
@@ -263,7 +288,14 @@ struct Unfolding<'t> {
 }
 
 impl Unfolding<'_> {
-    fn element(&mut self, at: usize, namespace: &str, local: &str) -> Result {
+    /// Writes an element whose type is the one that is declared, or that it names itself, where the schemas know it.
+    fn element(
+        &mut self,
+        at: usize,
+        namespace: &str,
+        local: &str,
+        declared: Option<TypeId>,
+    ) -> Result {
         let tree = self.tree;
         let mut target = at;
         // A reference may lead to one that refers on.
@@ -288,19 +320,28 @@ impl Unfolding<'_> {
                 .attribute_in(namespace, local, "a", value)
                 .map_err(|why| message(why.to_string()))?;
         }
+        let named = node
+            .ty
+            .as_ref()
+            .and_then(|(namespace, local)| self.schemas.type_(self.schemas.sym(namespace, local)));
+        let ty = named.or(declared);
+        let item = declared.or(ty).and_then(|ty| item_of(self.schemas, ty));
         if node.nil && node.children.is_empty() {
             self.nil()?;
         } else if let Some(array) = &node.array {
-            self.array(node, array)?;
+            self.array(node, array, item)?;
+        } else if item.is_some() {
+            // An array that does not say that it is one.
+            self.array(node, &Array::default(), item)?;
         } else {
-            self.content(node)?;
+            self.content(node, ty)?;
         }
         self.writer.end();
         self.open.pop();
         Ok(())
     }
 
-    fn content(&mut self, node: &Node) -> Result {
+    fn content(&mut self, node: &Node, ty: Option<TypeId>) -> Result {
         if let Some((namespace, local)) = &node.ty {
             let name = self.writer.qname(namespace, local, "t");
             let written = self.writer.attribute_in(XSI, "type", "xsi", &name);
@@ -309,10 +350,31 @@ impl Unfolding<'_> {
         if node.children.is_empty() {
             return self.writer.text(&node.text).map_err(|why| message(why.to_string()));
         }
-        for &child in &node.children {
+        // The order of the members of a structure says nothing (SOAP 1.1, section 5.1), and its schema wants one.
+        let members = ty.and_then(|ty| self.schemas.particle_of(ty));
+        let members: Vec<_> = members.map_or_else(Vec::new, |at| self.schemas.slots(at));
+        let place = |child: usize| {
+            let local = self.tree.nodes[child].local.as_str();
+            members.iter().position(|slot| match slot.term {
+                Term::Element(element) => {
+                    self.schemas.symbols.name(self.schemas[element].name).1 == local
+                }
+                _ => false,
+            })
+        };
+        let mut children: Vec<(Option<usize>, usize)> =
+            node.children.iter().map(|&child| (place(child), child)).collect();
+        if children.iter().all(|(place, _)| place.is_some()) {
+            children.sort_by_key(|(place, _)| *place);
+        }
+        for (place, child) in children {
+            let ty = place.and_then(|at| members.get(at)).and_then(|slot| match slot.term {
+                Term::Element(element) => Some(self.schemas[element].ty),
+                _ => None,
+            });
             let (namespace, local) =
                 (&self.tree.nodes[child].namespace, &self.tree.nodes[child].local);
-            self.element(child, namespace, local)?;
+            self.element(child, namespace, local, ty)?;
         }
         Ok(())
     }
@@ -323,10 +385,10 @@ impl Unfolding<'_> {
     }
 
     /// The items of an array, in their places; those of several dimensions row by row.
-    fn array(&mut self, node: &Node, array: &Array) -> Result {
+    fn array(&mut self, node: &Node, array: &Array, item: Option<TypeId>) -> Result {
         let places = self.places(node, array)?;
         let inner: &[u64] = array.sizes.get(1..).unwrap_or_default();
-        self.rows(&places, 0..places.last().map_or(0, |(place, _)| place + 1), inner)
+        self.rows(&places, 0..places.last().map_or(0, |(place, _)| place + 1), inner, item)
     }
 
     /// Which item stands where, in order.
@@ -357,13 +419,14 @@ impl Unfolding<'_> {
         places: &[(u64, usize)],
         range: std::ops::Range<u64>,
         inner: &[u64],
+        item: Option<TypeId>,
     ) -> Result {
         let Some((_, deeper)) = inner.split_first() else {
             let first = range.start;
             let mut places = places.iter().skip_while(|(place, _)| *place < first).peekable();
             for place in range {
                 match places.next_if(|(there, _)| *there == place) {
-                    Some(&(_, child)) => self.element(child, "", ITEM)?,
+                    Some(&(_, child)) => self.element(child, "", ITEM, item)?,
                     None => {
                         self.count(1)?;
                         self.writer.start_in("", ITEM, "m");
@@ -382,7 +445,8 @@ impl Unfolding<'_> {
         while start < range.end {
             self.count(1)?;
             self.writer.start_in("", ITEM, "m");
-            self.rows(places, start..start.saturating_add(row), deeper)?;
+            let inside = item.and_then(|item| item_of(self.schemas, item));
+            self.rows(places, start..start.saturating_add(row), deeper, inside)?;
             self.writer.end();
             start = start.saturating_add(row);
         }

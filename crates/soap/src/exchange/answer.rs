@@ -278,7 +278,8 @@ impl<'p> Answer<'p> {
     fn decode(&mut self, out: &mut Vec<u8>) -> Result {
         let Some(response) = &self.messages.response else { return Ok(()) };
         let charset = self.charset.as_deref();
-        let literal = encoding::literal(&self.kept, charset, response, &self.limits)?;
+        let literal =
+            encoding::literal(self.plan.schemas(), &self.kept, charset, response, &self.limits)?;
         let symbols = &self.plan.schemas().symbols;
         let mut reader = Reader::with(&literal, None, symbols, &self.limits)?;
         out.extend_from_slice(Decoder::new(self.plan, response).document(&mut reader)?);

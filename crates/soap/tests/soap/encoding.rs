@@ -256,7 +256,9 @@ fn what_was_encoded_is_read_again_as_it_was() {
             let operation = &service.catalog.bindings[0].operations[0];
             let message = service.plan.message(Body::of_request(operation).unwrap());
             let message = &message.written(&operation.input.use_);
-            let plain = literal(envelope.as_bytes(), None, message, &limits).unwrap();
+            let plain =
+                literal(service.plan.schemas(), envelope.as_bytes(), None, message, &limits)
+                    .unwrap();
             let symbols = &service.plan.schemas().symbols;
             let mut reader = Reader::with(&plain, None, symbols, &limits).unwrap();
             let back = Decoder::new(&service.plan, message).document(&mut reader).unwrap().to_vec();
@@ -267,4 +269,22 @@ fn what_was_encoded_is_read_again_as_it_was() {
             );
         }
     }
+}
+
+#[test]
+fn members_come_in_any_order_and_an_array_need_not_say_that_it_is_one() {
+    let service = service("soap");
+    let turned = "<quantity>7</quantity><sku>A-1</sku>";
+    let plain = lines(&format!("<lines><x>{ONE}</x><y x:type=\"t:Line\">{turned}</y></lines>"));
+    assert_eq!(service.answer(0, &plain).as_deref(), Ok(JSON));
+    let unknown = lines(&format!("<lines><x>{turned}<other/></x></lines>"));
+    assert!(service.answer(0, &unknown).is_err());
+}
+
+#[test]
+fn what_names_the_result_in_soap_12_is_not_a_part() {
+    let service = service("soap12");
+    let answer = "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" xmlns:t=\"urn:stock\"><s:Body><t:SumResponse \
+                  xmlns:r=\"http://www.w3.org/2003/05/soap-rpc\"><r:result>sum</r:result><sum>12</sum></t:SumResponse></s:Body></s:Envelope>";
+    assert_eq!(service.answer(1, answer).as_deref(), Ok(r#"{"sum":"12"}"#));
 }
