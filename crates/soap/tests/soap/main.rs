@@ -10,6 +10,7 @@
     reason = "tests tell what they measure and skip"
 )]
 
+mod constructs;
 mod corpus;
 mod encoding;
 mod envelope;
