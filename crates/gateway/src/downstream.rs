@@ -21,6 +21,24 @@ impl Put for Vec<u8> {
     }
 }
 
+/// Field lines that wait.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(pub(crate) Vec<(Vec<u8>, Vec<u8>)>);
+
+impl Put for Kept {
+    fn put(&mut self, name: &[u8], value: &[u8]) {
+        self.0.push((name.to_vec(), value.to_vec()));
+    }
+}
+
+impl Kept {
+    /// All values of a field by its name.
+    pub(crate) fn find_all(&self, name: &'static str) -> impl Iterator<Item = &[u8]> {
+        let named = self.0.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes()));
+        named.map(|(_, value)| value.as_slice())
+    }
+}
+
 /// How long an answer's body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Length {

@@ -1,9 +1,8 @@
 //! Mediate: what a request must look like to go on, and what goes on instead.
 //!
-//! This is where messages will be validated and turned from one form into another. What is here
-//! already: what HTTP itself asks of an intermediary (bounds, expectations, upgrades, and the
-//! fields that `Connection` names), and for SOAP which operation a message is for, read off the
-//! message itself ([`opening`]) before it goes anywhere.
+//! What HTTP itself asks of an intermediary stands here: bounds, expectations, upgrades, and the fields that
+//! `Connection` names. For SOAP: which operation a message is for, read off the message itself ([`opening`]) before it
+//! goes anywhere; whether messages are what the contract says ([`checked`], [`answers`]); and the REST face ([`face`]).
 
 use std::time::Duration;
 
@@ -84,6 +83,11 @@ pub(crate) fn request<'h>(
         most: if streams { u64::MAX } else { most },
     };
     Ok(Order { framing, pace, expects, upgrade, dropped, again: false, trailers })
+}
+
+/// Whether a body is not as its media type says, by the values of its `Content-Encoding` (RFC 9110 §8.4).
+fn is_coded<'v>(mut values: impl Iterator<Item = &'v [u8]>) -> bool {
+    values.any(|value| !value.is_empty() && !value.eq_ignore_ascii_case(b"identity"))
 }
 
 /// A stream whose peers say nothing for this long is given up.

@@ -100,7 +100,7 @@ async fn carry<'h, D: Downstream>(
         // Boxed: an exchange that is not SOAP should not carry the room for this.
         return Box::pin(async {
             let mut ahead = mediate::open(contract, pass, &mut order, down, head, ctx).await?;
-            let read = (&order, &mut ahead);
+            let read = (&mut order, &mut ahead);
             mediate::check_request(worker, &plane, contract, read, down, head, ctx).await?;
             let mut down = mediate::Replayed::new(down, ahead);
             let down = &mut down;

@@ -1,6 +1,9 @@
-//! A caller some of whose body was read already, to find out what it is about.
+//! Reading a caller's body before anything goes on, and a caller some of whose body was read already.
 
-use std::task::{Context, Poll};
+use std::{
+    future::poll_fn,
+    task::{Context, Poll},
+};
 
 use pasarela_net::{
     conn::{Conn, Pace},
@@ -8,7 +11,45 @@ use pasarela_net::{
     transfer::{Piece, Source, TransferError},
 };
 
-use crate::downstream::{Body, Downstream};
+use super::Order;
+use crate::{
+    downstream::{Answer, Body, Downstream},
+    forward::caller_fault,
+    respond::Refusal,
+};
+
+/// A caller that is listened to. While it says nothing it is noticed when it leaves.
+pub(super) struct Reading<S, A> {
+    source: S,
+    answer: A,
+}
+
+impl<'d, S: Source, A: Answer> Reading<S, A> {
+    /// Asks for the body where the caller waits to be asked. So many bytes of it were read before.
+    pub(super) async fn begin<D: Downstream<Source<'d> = S, Answer<'d> = A>>(
+        down: &'d mut D,
+        order: &mut Order<'_>,
+        already: usize,
+    ) -> Result<Self, Refusal> {
+        let most = order.pace.most.saturating_sub(already as u64);
+        let (source, mut answer) = down.halves(Pace { most, ..order.pace });
+        if std::mem::take(&mut order.expects) {
+            // T4: whoever calls was admitted, and has to send for us to know what it calls.
+            answer.interim(100, &mut |_| {});
+            poll_fn(|cx| answer.poll_flush(cx)).await.map_err(|_| Refusal::gone())?;
+        }
+        Ok(Self { source, answer })
+    }
+
+    /// Appends at most so many bytes to `out`.
+    pub(super) async fn next(&mut self, out: &mut Vec<u8>, most: usize) -> Result<Piece, Refusal> {
+        let piece = poll_fn(|cx| match self.source.poll_data(cx, out, most) {
+            Poll::Pending => self.answer.poll_left(cx).map(|()| None),
+            Poll::Ready(piece) => Poll::Ready(Some(piece)),
+        });
+        piece.await.ok_or_else(Refusal::gone)?.map_err(|error| caller_fault(&error))
+    }
+}
 
 /// What was read.
 #[derive(Debug, Default)]

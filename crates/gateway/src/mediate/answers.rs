@@ -24,9 +24,9 @@ use pasarela_soap::{
     xml::{Event, Reader},
 };
 
-use super::related::Root;
+use super::{is_coded, related::Root};
 use crate::{
-    downstream::{Answer, Downstream, Length, Put},
+    downstream::{Answer, Downstream, Kept, Length, Put},
     observe::{Direction, Slot, WorkerMetrics},
     respond::Refusal,
 };
@@ -57,7 +57,7 @@ pub(crate) struct Judge<'c> {
 struct Start {
     status: u16,
     length: Length,
-    fields: Vec<(Vec<u8>, Vec<u8>)>,
+    fields: Kept,
 }
 
 /// The message as it comes back, alone or as the root part of several.
@@ -110,7 +110,7 @@ impl<'c> Judge<'c> {
         })
     }
 
-    fn begin(&mut self, status: u16, fields: &[(Vec<u8>, Vec<u8>)]) {
+    fn begin(&mut self, status: u16, fields: &Kept) {
         // SOAP lives in these (SOAP 1.1 §6.2; SOAP 1.2 part 2 §7.5.1); what a proxy or a login says, does not.
         if !matches!(status, 200..=299 | 400 | 500) {
             return;
@@ -166,17 +166,13 @@ impl<'c> Message<'c> {
     fn new(
         contract: &'c SoapContract,
         expected: &'c Expected,
-        fields: &[(Vec<u8>, Vec<u8>)],
+        fields: &Kept,
     ) -> Result<Self, String> {
-        let all = |name: &'static str| {
-            let named = fields.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes()));
-            named.map(|(_, value)| String::from_utf8_lossy(value))
-        };
-        if all("content-encoding").any(|value| !value.eq_ignore_ascii_case("identity")) {
+        if is_coded(fields.find_all("content-encoding")) {
             return Err("the message is coded, and is not read so".to_owned());
         }
-        let media = match all("content-type").next() {
-            Some(value) => ContentType::read(&value)?,
+        let media = match fields.find_all("content-type").next() {
+            Some(value) => ContentType::read(&String::from_utf8_lossy(value))?,
             None => ContentType::default(),
         };
         let related = Related::read(&media)?;
@@ -296,7 +292,7 @@ impl<A: Answer> JudgedAnswer<'_, '_, A> {
         if let Some(head) = self.judge.head.take() {
             self.judge.pending.set(false);
             self.inner.start(head.status, head.length, &mut |put| {
-                head.fields.iter().for_each(|(name, value)| put.put(name, value));
+                head.fields.0.iter().for_each(|(name, value)| put.put(name, value));
             })?;
         }
         while !self.judge.data.is_empty() && self.inner.room() > 0 {
@@ -384,8 +380,8 @@ impl<A: Answer> Answer for JudgedAnswer<'_, '_, A> {
     ) -> Result<(), TransferError> {
         let mut kept = Kept::default();
         fields(&mut kept);
-        self.judge.begin(status, &kept.0);
-        self.judge.head = Some(Start { status, length, fields: kept.0 });
+        self.judge.begin(status, &kept);
+        self.judge.head = Some(Start { status, length, fields: kept });
         match self.judge.holds {
             true => Ok(()),
             false => self.pump(),
@@ -402,15 +398,5 @@ impl<A: Answer> Answer for JudgedAnswer<'_, '_, A> {
 
     fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.inner.poll_left(cx)
-    }
-}
-
-/// Field lines that wait.
-#[derive(Default)]
-struct Kept(Vec<(Vec<u8>, Vec<u8>)>);
-
-impl Put for Kept {
-    fn put(&mut self, name: &[u8], value: &[u8]) {
-        self.0.push((name.to_vec(), value.to_vec()));
     }
 }

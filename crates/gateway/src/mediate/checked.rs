@@ -3,14 +3,9 @@
 //! What is enforced has to be there as a whole: once a service has a message, nothing takes it back. What is only
 //! reported is looked at in the same way, so that the report says what enforcing would do.
 
-use std::future::poll_fn;
-
 use pasarela_contract::soap::SoapContract;
 use pasarela_model::{Check, Code};
-use pasarela_net::{
-    http1::Head,
-    transfer::{Piece, Source as _},
-};
+use pasarela_net::{http1::Head, transfer::Piece};
 use pasarela_soap::{
     Limits,
     envelope::{self, Checker},
@@ -18,10 +13,15 @@ use pasarela_soap::{
     xml::Reader,
 };
 
-use super::{Order, action::Stated, ahead::Ahead, opening::refused};
+use super::{
+    Order,
+    action::Stated,
+    ahead::{Ahead, Reading},
+    opening::refused,
+};
 use crate::{
-    ctx::Ctx, downstream::Downstream, forward::caller_fault, observe::Direction, plane::Plane,
-    respond::Refusal, worker::Worker,
+    ctx::Ctx, downstream::Downstream, observe::Direction, plane::Plane, respond::Refusal,
+    worker::Worker,
 };
 
 /// Bytes read at once.
@@ -35,7 +35,7 @@ pub(crate) async fn check_request<D: Downstream>(
     worker: &Worker,
     plane: &Plane,
     contract: &SoapContract,
-    (order, ahead): (&Order<'_>, &mut Ahead),
+    (order, ahead): (&mut Order<'_>, &mut Ahead),
     down: &mut D,
     head: &Head,
     ctx: &Ctx<'_>,
@@ -80,20 +80,16 @@ pub(crate) fn report(api: &str, ctx: &Ctx<'_>, direction: Direction, why: &str) 
 /// Reads to the end. False when there is more than may be held.
 async fn read_on<D: Downstream>(
     down: &mut D,
-    order: &Order<'_>,
+    order: &mut Order<'_>,
     ahead: &mut Ahead,
     most: u64,
 ) -> Result<bool, Refusal> {
-    let held = ahead.bytes.len() as u64;
-    let pace =
-        pasarela_net::conn::Pace { most: order.pace.most.saturating_sub(held), ..order.pace };
-    let (mut source, _) = down.halves(pace);
+    let mut reading = Reading::begin(down, order, ahead.bytes.len()).await?;
     while !ahead.ended {
         if ahead.bytes.len() as u64 > most {
             return Ok(false);
         }
-        let piece = poll_fn(|cx| source.poll_data(cx, &mut ahead.bytes, PIECE_BYTES)).await;
-        match piece.map_err(|error| caller_fault(&error))? {
+        match reading.next(&mut ahead.bytes, PIECE_BYTES).await? {
             Piece::Data(_) => {}
             Piece::End => ahead.ended = true,
         }

@@ -10,12 +10,12 @@ mod parts;
 mod problem;
 mod reply;
 
-use std::{future::poll_fn, rc::Rc, task::Poll};
+use std::rc::Rc;
 
 use pasarela_model::{Api, Code, Mtom};
 use pasarela_net::{
     http1::{Framing, Head, Name, Version},
-    transfer::{Piece, Sink as _, Source},
+    transfer::Piece,
 };
 use pasarela_soap::{
     Fault, FaultKind, Limits,
@@ -25,12 +25,12 @@ use pasarela_soap::{
 };
 
 use self::reply::{Faced, Setting};
-use super::Order;
+use super::{Order, ahead::Reading};
 use crate::{
     authorize::Permit,
     ctx::{Ctx, Told},
-    downstream::{Answer, Downstream},
-    forward::{caller_fault, forward},
+    downstream::Downstream,
+    forward::forward,
     respond::Refusal,
     worker::{Worker, WorkerPlane},
 };
@@ -75,11 +75,7 @@ pub(crate) async fn call<'h, D: Downstream>(
         api.contract.as_ref().is_some_and(|contract| contract.rest.ignore_unknown),
     )?;
     let body = read(&mut order, down, ctx).await?;
-    let fits = match (&asked, body.is_empty()) {
-        (Some(_), _) | (None, true) => true,
-        (None, false) => false,
-    };
-    if !fits || (!route.method.has_body() && !body.is_empty()) {
+    if !body.is_empty() && (asked.is_none() || !route.method.has_body()) {
         let why = "the body is neither JSON nor XML; say which in Content-Type";
         return Err(Refusal::new(Code::MediaUnsupported, why));
     }
@@ -163,20 +159,10 @@ async fn read<D: Downstream>(
     down: &mut D,
     ctx: &mut Ctx<'_>,
 ) -> Result<Vec<u8>, Refusal> {
-    let (mut source, mut answer) = down.halves(order.pace);
-    if std::mem::take(&mut order.expects) {
-        // T4: whoever calls was admitted, and its message has to be here to be judged.
-        answer.interim(100, &mut |_| {});
-        poll_fn(|cx| answer.poll_flush(cx)).await.map_err(|_| Refusal::gone())?;
-    }
+    let mut reading = Reading::begin(down, order, 0).await?;
     let mut body = Vec::new();
     loop {
-        let piece = poll_fn(|cx| match source.poll_data(cx, &mut body, PIECE_BYTES) {
-            Poll::Pending => answer.poll_left(cx).map(|()| None),
-            Poll::Ready(piece) => Poll::Ready(Some(piece)),
-        });
-        let piece = piece.await.ok_or_else(Refusal::gone)?;
-        match piece.map_err(|error| caller_fault(&error))? {
+        match reading.next(&mut body, PIECE_BYTES).await? {
             Piece::Data(_) => ctx.bytes_in = body.len() as u64,
             Piece::End => return Ok(body),
         }

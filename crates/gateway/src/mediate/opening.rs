@@ -2,14 +2,9 @@
 //!
 //! Nothing of the body is changed: what was read is sent on as it came, and what follows is streamed.
 
-use std::{future::poll_fn, task::Poll};
-
 use pasarela_contract::soap::SoapContract;
 use pasarela_model::Code;
-use pasarela_net::{
-    http1::Head,
-    transfer::{Piece, Sink as _, Source},
-};
+use pasarela_net::{http1::Head, transfer::Piece};
 use pasarela_soap::{
     Fault, FaultKind, Limits, Symbols,
     envelope::{self, Envelope, Opener, Progress, Request, Stray},
@@ -18,11 +13,16 @@ use pasarela_soap::{
     xml::{Event, Reader},
 };
 
-use super::{Order, action::Stated, ahead::Ahead, related::Root};
+use super::{
+    Order,
+    action::Stated,
+    ahead::{Ahead, Reading},
+    is_coded,
+    related::Root,
+};
 use crate::{
     ctx::{Ctx, Spoken},
-    downstream::{Answer, Downstream},
-    forward::caller_fault,
+    downstream::Downstream,
     respond::Refusal,
 };
 
@@ -43,24 +43,11 @@ pub(crate) async fn open<D: Downstream>(
 ) -> Result<Ahead, Refusal> {
     let stated = Stated::read(head)?;
     let mut message = Message::new(head, &stated)?;
-    let (mut source, mut answer) = down.halves(order.pace);
-    if std::mem::take(&mut order.expects) {
-        // T4: whoever calls was admitted, and has to send for us to know what it calls.
-        answer.interim(100, &mut |_| {});
-        poll_fn(|cx| answer.poll_flush(cx)).await.map_err(|_| Refusal::gone())?;
-    }
+    let mut reading = Reading::begin(down, order, 0).await?;
     let mut ahead = Ahead::default();
     let opening = loop {
         let before = ahead.bytes.len();
-        let piece = poll_fn(|cx| {
-            let piece = source.poll_data(cx, &mut ahead.bytes, PIECE_BYTES);
-            match piece {
-                Poll::Pending => answer.poll_left(cx).map(|()| None),
-                Poll::Ready(piece) => Poll::Ready(Some(piece)),
-            }
-        });
-        let piece = piece.await.ok_or_else(Refusal::gone)?;
-        let opening = match piece.map_err(|error| caller_fault(&error))? {
+        let opening = match reading.next(&mut ahead.bytes, PIECE_BYTES).await? {
             Piece::Data(_) => message.take(ahead.bytes.get(before..).unwrap_or_default())?,
             Piece::End => {
                 ahead.ended = true;
@@ -143,10 +130,7 @@ struct Message {
 
 impl Message {
     fn new(head: &Head, stated: &Stated) -> Result<Self, Refusal> {
-        let coded = head
-            .find_all("content-encoding")
-            .any(|value| !value.is_empty() && !value.eq_ignore_ascii_case(b"identity"));
-        if coded {
+        if is_coded(head.find_all("content-encoding")) {
             return Err(unreadable(
                 "a SOAP message is read here; send it without Content-Encoding",
             ));

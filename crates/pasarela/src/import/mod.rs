@@ -1,4 +1,4 @@
-//! Getting the documents of a contract: from beside a file, or from a URL under guard, and keeping what was got.
+//! Getting the documents of a contract from beside a file, or from a folder where what came from elsewhere is kept.
 //!
 //! A WSDL is seldom alone: it imports others, and those import schemas. [`Beside`] finds them in the file system and
 //! never looks at the network. A contract that came from elsewhere is kept in a folder of its own with a [`Lock`]: the

@@ -7,7 +7,7 @@ use pasarela_soap::{
     exchange::{Form, Messages},
 };
 
-use crate::respond::Refusal;
+use crate::{mediate::is_coded, respond::Refusal};
 
 /// The form of the answer, by `Accept` (RFC 9110 §12.5.1). JSON where both will do.
 pub(super) fn of_answer(head: &Head, messages: &Messages) -> Result<Form, Refusal> {
@@ -41,11 +41,22 @@ fn range(text: &str) -> Option<(String, u16)> {
     let mut parts = text.split(';').map(str::trim);
     let range = parts.next().filter(|range| !range.is_empty())?;
     let quality = parts.find_map(|parameter| parameter.strip_prefix("q="));
-    let quality = quality.map_or(Some(1.0), |q| q.trim().parse::<f32>().ok());
-    let quality = quality.filter(|q| (0.0..=1.0).contains(q)).unwrap_or(0.0);
-    // In thousandths it has no more digits than it may have.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1000")]
-    Some((range.to_owned(), (quality * 1000.0) as u16))
+    let quality = quality.map_or(Some(1000), thousandths).unwrap_or(0);
+    Some((range.to_owned(), quality))
+}
+
+/// A quality value (RFC 9110 §12.4.2); `None`: it is none.
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, digits) = text.split_once('.').unwrap_or((text, ""));
+    if digits.len() > 3 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let fraction: u16 = format!("{digits:0<3}").parse().ok()?;
+    match whole {
+        "0" => Some(fraction),
+        "1" if fraction == 0 => Some(1000),
+        _ => None,
+    }
 }
 
 /// The quality of the best of some media types: the most specific range that fits each decides.
@@ -62,10 +73,7 @@ fn quality(ranges: &[(String, u16)], types: &[&str]) -> u16 {
 /// The form of the request's body, by `Content-Type`; `None`: it says nothing.
 pub(super) fn of_request(head: &Head, messages: &Messages) -> Result<Option<Form>, Refusal> {
     let refused = |why: &str| Err(Refusal::new(Code::MediaUnsupported, why.to_owned()));
-    let coded = head
-        .find_all("content-encoding")
-        .any(|value| !value.is_empty() && !value.eq_ignore_ascii_case(b"identity"));
-    if coded {
+    if is_coded(head.find_all("content-encoding")) {
         return refused("a request is read here; send it without Content-Encoding");
     }
     if head.count(Name::ContentType) > 1 {
@@ -108,6 +116,10 @@ mod tests {
             ("application/xml;q=0.9, application/json;q=0.8", 800, 900),
             ("text/html, image/*", 0, 0),
             ("application/json;q=wrong", 0, 0),
+            ("application/json;q=1.000, text/xml; q=0.", 1000, 0),
+            ("application/json;q=0.5000, text/xml;q=1.5", 0, 0),
+            ("application/json;q=0.05, text/xml;q=.5", 50, 0),
+            ("application/json;q=0.+5, text/xml;q=", 0, 0),
         ] {
             assert_eq!(
                 (quality(accept, json), quality(accept, xml)),

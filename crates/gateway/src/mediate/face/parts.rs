@@ -13,7 +13,7 @@ use pasarela_soap::{
     transcode::{Given, Parts},
 };
 
-use crate::respond::Refusal;
+use crate::{mediate::is_coded, respond::Refusal};
 
 /// Bytes of a value from which on it travels beside the envelope, where the service asks for MTOM: a part costs a head.
 const BESIDE_BYTES: usize = 1 << 10;
@@ -23,7 +23,7 @@ const INLINE_BYTES: u64 = 10 << 20;
 /// What is said of a request whose JSON is the root of a message in parts; `None`: it is in none.
 pub(super) fn of_request(head: &Head) -> Result<Option<Related>, Refusal> {
     let Some(value) = head.get(Name::ContentType) else { return Ok(None) };
-    if head.count(Name::ContentType) > 1 || head.find("content-encoding").is_some() {
+    if head.count(Name::ContentType) > 1 || is_coded(head.find_all("content-encoding")) {
         return Ok(None);
     }
     let text = std::str::from_utf8(value).unwrap_or_default();

@@ -23,10 +23,10 @@ use pasarela_soap::{
     openapi::face::Route,
 };
 
-use super::{parts, problem};
+use super::{super::is_coded, parts, problem};
 use crate::{
     ctx::Told,
-    downstream::{Answer, Body, Downstream, Length, Put},
+    downstream::{Answer, Body, Downstream, Kept, Length, Put},
     respond::Refusal,
 };
 
@@ -260,7 +260,7 @@ pub(super) trait Turn {
     fn piece(&mut self) -> &mut Vec<u8>;
     fn take(&mut self);
     fn end(&mut self) -> Option<(u16, String)>;
-    fn open(&mut self, fields: Vec<(Vec<u8>, Vec<u8>)>);
+    fn open(&mut self, fields: Kept);
     fn state(&self) -> State;
     /// The status of an answer that goes well, and its media type.
     fn well(&self) -> (u16, String);
@@ -320,16 +320,10 @@ impl Turn for Reply<'_> {
         }
     }
 
-    fn open(&mut self, fields: Vec<(Vec<u8>, Vec<u8>)>) {
-        let value = |wanted: &str| {
-            let found =
-                fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes()));
-            found.map(|(_, value)| value.as_slice())
-        };
-        let coding = value("content-encoding").unwrap_or_default();
-        let coded = !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity");
-        self.open(coded, value("content-type"));
-        self.fields = fields.into_iter().filter(|(name, _)| !is_about_body(name)).collect();
+    fn open(&mut self, fields: Kept) {
+        let media = fields.find_all("content-type").next();
+        self.open(is_coded(fields.find_all("content-encoding")), media);
+        self.fields = fields.0.into_iter().filter(|(name, _)| !is_about_body(name)).collect();
     }
 
     fn state(&self) -> State {
@@ -408,15 +402,6 @@ fn is_about_body(name: &[u8]) -> bool {
 pub(super) struct Turning<'a, A> {
     reply: &'a mut dyn Turn,
     answer: A,
-}
-
-/// Takes fields down.
-struct Noted(Vec<(Vec<u8>, Vec<u8>)>);
-
-impl Put for Noted {
-    fn put(&mut self, name: &[u8], value: &[u8]) {
-        self.0.push((name.to_vec(), value.to_vec()));
-    }
 }
 
 impl<A: Answer> Turning<'_, A> {
@@ -528,9 +513,9 @@ impl<A: Answer> Answer for Turning<'_, A> {
         _: Length,
         fields: &mut dyn FnMut(&mut dyn Put),
     ) -> Result<(), TransferError> {
-        let mut noted = Noted(Vec::new());
-        fields(&mut noted);
-        self.reply.open(noted.0);
+        let mut kept = Kept::default();
+        fields(&mut kept);
+        self.reply.open(kept);
         match self.reply.state().broken {
             true => Err(TransferError::Reset),
             false => Ok(()),
