@@ -275,6 +275,7 @@ fn plan_options(rest: &RestFace) -> transcode::Options {
             Numbers::String => transcode::Numbers::String,
         },
         emit_empty_arrays: rest.emit_empty_arrays,
+        grouped: rest.grouped,
         coerce_scalar: rest.coerce_scalar,
         null_as_absent: rest.null_as_absent,
         empty_as_null: rest.empty_as_null,

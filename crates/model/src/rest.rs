@@ -23,6 +23,8 @@ pub struct RestFace {
     pub ignore_unknown: bool,
     /// An array without items is written as `[]`.
     pub emit_empty_arrays: bool,
+    /// The members of a repeated group are arrays by key.
+    pub grouped: bool,
     /// Absent attributes that have a default are written.
     pub apply_defaults: bool,
     /// The service's own words about a fault are kept from callers.

@@ -57,6 +57,9 @@ pub struct Args {
     /// Describe an element around one repeated element as the array itself.
     #[arg(long)]
     pub collapse_wrapped_arrays: bool,
+    /// Describe the members of a repeated group as arrays by key.
+    #[arg(long)]
+    pub grouped: bool,
     /// How to print what is wrong.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -197,6 +200,7 @@ fn shape_options(args: &Args) -> transcode::Options {
     transcode::Options {
         numbers: args.numbers.into(),
         collapse_wrapped_arrays: args.collapse_wrapped_arrays,
+        grouped: args.grouped,
         ..transcode::Options::default()
     }
 }

@@ -65,6 +65,9 @@ pub struct Args {
     /// Write an element around one repeated element as the array itself.
     #[arg(long)]
     pub collapse_wrapped_arrays: bool,
+    /// Write the members of a repeated group as arrays by key, without their order among each other.
+    #[arg(long)]
+    pub grouped: bool,
     /// Write attributes that are absent and have a default.
     #[arg(long)]
     pub apply_defaults: bool,
@@ -357,6 +360,7 @@ fn options(args: &Args) -> Options {
     Options {
         numbers: args.numbers.into(),
         emit_empty_arrays: args.emit_empty_arrays,
+        grouped: args.grouped,
         coerce_scalar: args.coerce_scalar,
         null_as_absent: args.null_as_absent,
         empty_as_null: args.empty_as_null,

@@ -19,7 +19,7 @@ use crate::mapping;
 /// Bytes of a mapping file.
 const MAPPING_BYTES_MAX: u64 = 4 << 20;
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "mapping",
     "numbers",
     "dates",
@@ -29,6 +29,7 @@ const KEYS: [&str; 12] = [
     "coerce_scalar",
     "ignore_unknown",
     "emit_empty_arrays",
+    "grouped",
     "apply_defaults",
     "mask_faults",
     "mtom",
@@ -69,7 +70,7 @@ pub(crate) fn read(walk: &Walk<'_>, node: &Node) -> Option<Chosen> {
         (flag("collapse_wrapped_arrays"), flag("null_as_absent"), flag("empty_as_null"));
     let (coerce, ignore, emit) =
         (flag("coerce_scalar"), flag("ignore_unknown"), flag("emit_empty_arrays"));
-    let (defaults, mask) = (flag("apply_defaults"), flag("mask_faults"));
+    let (grouped, defaults, mask) = (flag("grouped"), flag("apply_defaults"), flag("mask_faults"));
     let mut chosen = match fields.get("mapping") {
         Some(node) => mapping_file(walk, node)?,
         None => Chosen::default(),
@@ -84,6 +85,7 @@ pub(crate) fn read(walk: &Walk<'_>, node: &Node) -> Option<Chosen> {
         coerce_scalar: coerce?,
         ignore_unknown: ignore?,
         emit_empty_arrays: emit?,
+        grouped: grouped?,
         apply_defaults: defaults?,
         mask_faults: mask?,
         mtom: mtom?,

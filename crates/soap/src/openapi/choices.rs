@@ -73,7 +73,7 @@ fn count(node: &Node, uses: &mut [u32]) {
                 *uses += 1;
             }
         }
-        Node::Sequence { nodes, .. } | Node::Choice { nodes, .. } => {
+        Node::Sequence { nodes, .. } | Node::Some { nodes, .. } | Node::Choice { nodes, .. } => {
             nodes.iter().for_each(|node| count(node, uses));
         }
     }
@@ -96,6 +96,21 @@ impl Rules<'_> {
             }
             Node::Sequence { nodes, .. } => nodes.iter().for_each(|node| self.node(node, out)),
             Node::Choice { optional, nodes } => self.choice(nodes, *optional, out),
+            Node::Some { nodes, .. } => {
+                for node in nodes {
+                    match node {
+                        Node::Member { .. } => {}
+                        Node::Sequence { optional: true, .. } => self.node(node, out),
+                        _ => self.choice(std::slice::from_ref(node), true, out),
+                    }
+                }
+                if !is_emptiable(node) {
+                    let mut any = Vec::new();
+                    members(node, &mut any);
+                    let any = any.into_iter().map(|member| self.demand(member));
+                    out.rules.push(Object::new().with("anyOf", any.collect::<Vec<_>>()));
+                }
+            }
         }
     }
 
@@ -191,7 +206,7 @@ fn members(node: &Node, found: &mut Vec<usize>) {
                 found.push(member);
             }
         }
-        Node::Sequence { nodes, .. } | Node::Choice { nodes, .. } => {
+        Node::Sequence { nodes, .. } | Node::Some { nodes, .. } | Node::Choice { nodes, .. } => {
             nodes.iter().for_each(|node| members(node, found));
         }
     }
@@ -200,8 +215,10 @@ fn members(node: &Node, found: &mut Vec<usize>) {
 fn is_emptiable(node: &Node) -> bool {
     match node {
         Node::Member { min, .. } => *min == 0,
-        Node::Sequence { optional: true, .. } | Node::Choice { optional: true, .. } => true,
+        Node::Sequence { optional: true, .. }
+        | Node::Some { optional: true, .. }
+        | Node::Choice { optional: true, .. } => true,
         Node::Sequence { nodes, .. } => nodes.iter().all(is_emptiable),
-        Node::Choice { nodes, .. } => nodes.iter().any(is_emptiable),
+        Node::Some { nodes, .. } | Node::Choice { nodes, .. } => nodes.iter().any(is_emptiable),
     }
 }

@@ -16,6 +16,11 @@ pub(super) fn without(node: &Node, members: &[Member<'_>], keys: &[&str]) -> Opt
             let nodes = inner(nodes);
             (!nodes.is_empty()).then_some(Node::Sequence { optional: *optional, nodes })
         }
+        Node::Some { optional, nodes } => {
+            let left = inner(nodes);
+            let optional = *optional || left.len() < nodes.len();
+            (!left.is_empty()).then_some(Node::Some { optional, nodes: left })
+        }
         Node::Choice { optional, nodes } => {
             let left = inner(nodes);
             // A branch that is a parameter now may have been taken.

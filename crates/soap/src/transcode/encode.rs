@@ -232,10 +232,19 @@ impl<'p> Encoder<'p> {
 
     /// Passes on what was written so far. Members that would have to stand before it are refused from now on.
     pub fn drain(&mut self, sink: &mut Vec<u8>) {
-        if self.open_tag == usize::MAX {
+        if self.open_tag == usize::MAX && !self.holds() {
             self.base += self.out.len();
             sink.append(&mut self.out);
         }
+    }
+
+    /// Whether an object is open whose members will be put into another order.
+    fn holds(&self) -> bool {
+        self.plan.options.grouped
+            && self.frames[..self.depth].iter().any(|frame| {
+                let elements = self.plan.shape(frame.ty).elements();
+                elements.is_some_and(|elements| !elements.bunches.is_empty())
+            })
     }
 
     /// How much XML is waiting, in bytes.

@@ -10,6 +10,7 @@
 //! wildcards, `$name` the name of an element that no schema knows, `$cid` bytes that travel beside the
 //! message.
 
+mod bunch;
 mod decode;
 mod encode;
 mod names;
@@ -59,6 +60,9 @@ pub struct Options {
     pub ignore_unknown: bool,
     /// An element that holds nothing but one repeated element is written as the array itself.
     pub collapse_wrapped_arrays: bool,
+    /// The members of a repeated group are arrays of the object around, by key, instead of rounds under `$items`, where
+    /// each stands at one place only. Between which others an element came is lost.
+    pub grouped: bool,
     /// Absent attributes that have a default are written into the JSON.
     pub apply_defaults: bool,
 }

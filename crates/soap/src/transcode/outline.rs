@@ -24,6 +24,12 @@ pub(crate) enum Node {
         optional: bool,
         nodes: Vec<Self>,
     },
+    /// Any of these, in any mixture: a repeated choice whose members lie flat.
+    Some {
+        /// Or nothing.
+        optional: bool,
+        nodes: Vec<Self>,
+    },
     /// One of these.
     Choice {
         /// Or nothing.
@@ -33,13 +39,41 @@ pub(crate) enum Node {
 }
 
 impl Node {
+    /// A repeated group whose members lie flat.
+    pub(super) fn flat(choice: bool, nodes: Vec<Self>, min: u32, max: u32) -> Self {
+        let (optional, mut nodes) = (min == 0, nodes);
+        // Where the members of a sequence are there, they are there in every round; those of a choice share the rounds.
+        let least = if choice { 1 } else { min.max(1) };
+        nodes.iter_mut().for_each(|node| node.repeat_flat(least, max));
+        match choice {
+            true => Self::Some { optional, nodes },
+            false => Self::Sequence { optional, nodes },
+        }
+    }
+
+    fn repeat_flat(&mut self, least: u32, most: u32) {
+        match self {
+            Self::Member { .. } => self.repeat(least, most),
+            Self::Sequence { optional: false, nodes } => {
+                nodes.iter_mut().for_each(|node| node.repeat_flat(least, most));
+            }
+            Self::Sequence { nodes, .. }
+            | Self::Some { nodes, .. }
+            | Self::Choice { nodes, .. } => {
+                nodes.iter_mut().for_each(|node| node.repeat_flat(1, most));
+            }
+        }
+    }
+
     /// Multiplies the occurrence of the leaves.
     pub(super) fn repeat(&mut self, least: u32, most: u32) {
         match self {
             Self::Member { min, max, .. } => {
                 (*min, *max) = (times(*min, least), times(*max, most));
             }
-            Self::Sequence { nodes, .. } | Self::Choice { nodes, .. } => {
+            Self::Sequence { nodes, .. }
+            | Self::Some { nodes, .. }
+            | Self::Choice { nodes, .. } => {
                 nodes.iter_mut().for_each(|node| node.repeat(least, most));
             }
         }
@@ -62,6 +96,10 @@ impl Node {
                     most = most.saturating_add(max);
                 }
                 (!found.is_empty()).then_some((least, most, always))
+            }
+            Self::Some { nodes, .. } => {
+                let found = nodes.iter().find_map(|node| node.occurs(wanted));
+                found.map(|(min, max, _)| (min, max, false))
             }
             Self::Choice { optional, nodes } => {
                 let found: Vec<_> = nodes.iter().filter_map(|node| node.occurs(wanted)).collect();

@@ -6,6 +6,7 @@
 use rustc_hash::FxHashMap;
 
 use super::Options;
+use super::bunch::{Bunch, Particle as Bunched, Term as Bundle};
 use super::names::Names;
 use super::outline::Node;
 use crate::name::{NsId, Sym, same};
@@ -87,6 +88,8 @@ pub(super) struct Elements {
     pub(super) plain: bool,
     /// The member that stands for the whole under `collapse_wrapped_arrays`.
     pub(super) collapsed: Option<u32>,
+    /// Repeated groups whose members lie flat.
+    pub(super) bunches: Vec<Bunch>,
 }
 
 /// An object: of the type, or of one round of a repeated group.
@@ -168,18 +171,19 @@ impl Shape {
             (shape.kind, shape.polymorphic) = (Kind::AnySimple, true);
         } else if let Some(complex) = def.complex() {
             shape.attributes = Attributes::compile(schemas, names, complex);
-            shape.kind = Self::content(schemas, names, complex);
+            shape.kind = Self::content(schemas, names, complex, options.grouped);
             shape.collapse(schemas, options);
         }
         shape
     }
 
-    fn content(schemas: &Schemas, names: &Names, complex: &ComplexDef) -> Kind {
+    fn content(schemas: &Schemas, names: &Names, complex: &ComplexDef, grouped: bool) -> Kind {
         match complex.content {
             Content::Empty => Kind::Empty,
             Content::Simple(simple) => Kind::SimpleContent(simple),
             Content::Elements { particle, mixed, model } => {
-                let elements = Box::new(Elements::compile(schemas, names, particle, model, mixed));
+                let builder = Builder::new(schemas, names, model, mixed, grouped);
+                let elements = Box::new(builder.build(particle));
                 if mixed { Kind::Mixed(elements) } else { Kind::Elements(elements) }
             }
         }
@@ -251,36 +255,6 @@ impl Attributes {
 }
 
 impl Elements {
-    fn compile(
-        schemas: &Schemas,
-        names: &Names,
-        root: Option<ParticleId>,
-        model: ModelId,
-        mixed: bool,
-    ) -> Self {
-        let mut builder = Builder {
-            schemas,
-            elements: Self {
-                model,
-                scopes: vec![Scope::default()],
-                leaves: Vec::new(),
-                lookup: Vec::new(),
-                plain: true,
-                collapsed: None,
-            },
-            clashes: FxHashMap::default(),
-            names,
-            groups: 0,
-            mixed,
-        };
-        if let Some(root) = root {
-            builder.find_clashes(root, &mut { LEAVES });
-            let node = builder.walk(root, 0, Reach { min: 1, max: 1 }, &mut Vec::new());
-            builder.scope(0).root = node.filter(|_| !mixed);
-        }
-        builder.finish()
-    }
-
     /// The leaf that an element or a wildcard hit, the first at or behind `after` where a group is used twice.
     #[inline]
     pub(super) fn leaf(
@@ -307,6 +281,14 @@ impl Elements {
             return Some(earliest);
         }
         Some(found.find(|&leaf| leaf >= after).unwrap_or(earliest))
+    }
+
+    /// Whether a leaf of a scope belongs to a repeated group that lies flat.
+    pub(super) fn is_bunched(&self, scope: u32, leaf: u32) -> bool {
+        let mut of_scope = self.bunches.iter().filter(|bunch| bunch.scope == scope);
+        of_scope.any(|bunch| {
+            leaf.checked_sub(bunch.first).is_some_and(|at| (at as usize) < bunch.leaves)
+        })
     }
 
     /// Whether two leaves are in different branches of a choice.
@@ -360,6 +342,11 @@ struct Builder<'s> {
     clashes: FxHashMap<&'s str, Sym>,
     groups: u32,
     mixed: bool,
+    grouped: bool,
+    /// At how many particles a name stands; wildcards are [`Sym::UNKNOWN`].
+    places: FxHashMap<Sym, u32>,
+    /// Whether a group around lies flat.
+    flat: bool,
 }
 
 /// How often something occurs in one round of its scope.
@@ -370,6 +357,35 @@ struct Reach {
 }
 
 impl<'s> Builder<'s> {
+    fn new(
+        schemas: &'s Schemas,
+        names: &'s Names,
+        model: ModelId,
+        mixed: bool,
+        grouped: bool,
+    ) -> Self {
+        let elements = Elements {
+            model,
+            scopes: vec![Scope::default()],
+            leaves: Vec::new(),
+            lookup: Vec::new(),
+            plain: true,
+            collapsed: None,
+            bunches: Vec::new(),
+        };
+        let (clashes, places) = (FxHashMap::default(), FxHashMap::default());
+        Self { schemas, names, elements, clashes, groups: 0, mixed, grouped, places, flat: false }
+    }
+
+    fn build(mut self, root: Option<ParticleId>) -> Elements {
+        if let Some(root) = root {
+            self.find_clashes(root, &mut { LEAVES });
+            let node = self.walk(root, 0, Reach { min: 1, max: 1 }, &mut Vec::new());
+            self.scope(0).root = node.filter(|_| !self.mixed);
+        }
+        self.finish()
+    }
+
     /// Local names that occur with several namespaces: their keys need an alias.
     fn find_clashes(&mut self, at: ParticleId, budget: &mut usize) {
         let schemas = self.schemas;
@@ -379,7 +395,10 @@ impl<'s> Builder<'s> {
         *budget -= 1;
         let element = match schemas[at].term {
             Term::Element(element) => element,
-            Term::Any(_) => return,
+            Term::Any(_) => {
+                *self.places.entry(Sym::UNKNOWN).or_default() += 1;
+                return;
+            }
             Term::Group(group) => {
                 return schemas[group]
                     .particles
@@ -389,6 +408,7 @@ impl<'s> Builder<'s> {
         };
         for candidate in schemas.substitutes(element) {
             let name = schemas[candidate].name;
+            *self.places.entry(name).or_default() += 1;
             let (_, local) = schemas.symbols.name(name);
             let known = self.clashes.entry(local).or_insert(name);
             if *known != name {
@@ -451,8 +471,13 @@ impl<'s> Builder<'s> {
         let outer = scope;
         let candidates: Vec<_> = self.schemas.substitutes(element).collect();
         let substituted = !self.schemas[element].members.is_empty();
+        let repeated = substituted && reach.max > 1 && !self.mixed;
+        let first = index(self.elements.leaves.len());
+        let flat = repeated && !self.flat && self.lies_flat(at);
         let (scope, reach) = match substituted {
-            true if reach.max > 1 && !self.mixed => (self.items(scope), Reach { min: 0, max: 1 }),
+            true if repeated && !flat && !self.flat => {
+                (self.items(scope), Reach { min: 0, max: 1 })
+            }
             true => (scope, Reach { min: 0, ..reach }),
             false => (scope, reach),
         };
@@ -474,6 +499,12 @@ impl<'s> Builder<'s> {
         }
         if !substituted {
             return nodes.pop();
+        }
+        if flat {
+            self.bunch(at, scope, first);
+        }
+        if repeated && scope == outer {
+            return Some(Node::Some { optional: min == 0, nodes });
         }
         if scope == outer {
             return Some(Node::Choice { optional: min == 0, nodes });
@@ -500,11 +531,15 @@ impl<'s> Builder<'s> {
         let Particle { min, max, .. } = schemas[at];
         let outer = scope;
         let group = &schemas[group];
-        let multiple = self.is_multiple(&group.particles);
-        let (scope, reach) = match reach.max > 1 && multiple && !self.mixed {
+        let repeated = reach.max > 1 && !self.mixed && self.is_multiple(&group.particles);
+        let first = index(self.elements.leaves.len());
+        let flat = repeated && !self.flat && self.lies_flat(at);
+        let (scope, reach) = match repeated && !flat && !self.flat {
             true => (self.items(scope), Reach { min: 1, max: 1 }),
             false => (scope, reach),
         };
+        let around = self.flat;
+        self.flat |= flat;
         let choice = group.compositor == Compositor::Choice && group.particles.len() > 1;
         let reach = if choice { Reach { min: 0, ..reach } } else { reach };
         self.groups += 1;
@@ -515,8 +550,15 @@ impl<'s> Builder<'s> {
             nodes.extend(self.walk(inner, scope, reach, path));
             path.pop();
         }
+        self.flat = around;
         if nodes.is_empty() {
             return None;
+        }
+        if flat {
+            self.bunch(at, scope, first);
+        }
+        if repeated && scope == outer {
+            return Some(Node::flat(choice, nodes, min, max));
         }
         let root = |optional| match choice {
             true => Node::Choice { optional, nodes },
@@ -531,6 +573,62 @@ impl<'s> Builder<'s> {
             node.repeat(min, max);
         }
         Some(node)
+    }
+
+    /// Whether the members of a repeated group may be members of what is around it: each stands at this place only.
+    fn lies_flat(&self, at: ParticleId) -> bool {
+        let schemas = self.schemas;
+        let once = |name| self.places.get(&name) == Some(&1);
+        let mut pending = vec![at];
+        let mut budget = LEAVES;
+        while self.grouped && budget > 0 {
+            let Some(at) = pending.pop() else { return true };
+            budget -= 1;
+            match schemas[at].term {
+                Term::Group(group) => pending.extend(&schemas[group].particles),
+                Term::Any(_) if once(Sym::UNKNOWN) => {}
+                Term::Element(element)
+                    if schemas.substitutes(element).all(|one| once(schemas[one].name)) => {}
+                Term::Any(_) | Term::Element(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// Notes a repeated group that lies flat; its leaves are those from `first` on.
+    fn bunch(&mut self, at: ParticleId, scope: u32, first: u32) {
+        let mut leaves = 0;
+        let root = self.bunched(at, &mut leaves);
+        self.elements.bunches.push(Bunch { scope, first, leaves, root });
+        self.scope(scope).split = true;
+    }
+
+    /// A particle as it was walked through, its leaves counted.
+    fn bunched(&self, at: ParticleId, leaf: &mut usize) -> Bunched {
+        let schemas = self.schemas;
+        let particle = &schemas[at];
+        let mut next = || {
+            *leaf += 1;
+            Bundle::Leaf(*leaf - 1)
+        };
+        let term = match particle.term {
+            Term::Any(_) => next(),
+            Term::Element(element) if schemas[element].members.is_empty() => next(),
+            Term::Element(element) => {
+                let each = schemas.substitutes(element);
+                Bundle::Choice(each.map(|_| Bunched { min: 1, max: 1, term: next() }).collect())
+            }
+            Term::Group(group) => {
+                let group = &schemas[group];
+                let there = group.particles.iter().filter(|&&inner| schemas[inner].max > 0);
+                let inner = there.map(|&inner| self.bunched(inner, leaf)).collect();
+                match group.compositor {
+                    Compositor::Choice => Bundle::Choice(inner),
+                    _ => Bundle::Sequence(inner),
+                }
+            }
+        };
+        Bunched { min: particle.min, max: particle.max, term }
     }
 
     /// A scope for the rounds of a repeated group.

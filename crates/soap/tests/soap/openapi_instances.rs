@@ -10,7 +10,7 @@ use pasarela_soap::transcode::{Body, Plan};
 use pasarela_soap::xsd::Schemas;
 use pasarela_soap::{ExpandedName, wsdl, xsd};
 
-use crate::transcode_samples::there_and_back;
+use crate::transcode_samples::{EACH, there_and_again, there_and_back};
 use crate::{corpus, transcode, validators};
 
 /// Instances with the schema that they are to be judged by.
@@ -75,23 +75,31 @@ fn samples_of_every_case_are_valid_by_the_published_schema() {
         let text = std::fs::read_to_string(&path).unwrap();
         let xsd = transcode::whole(text.split("\n-----\n").nth(1).unwrap().trim());
         let (schemas, _) = Schemas::from_bytes("case.xsd", xsd.as_bytes());
-        let plan = Plan::new(Arc::new(schemas), Default::default());
-        let schemas = Arc::clone(plan.schemas());
-        for (element, decl) in schemas.global_elements() {
-            let schema = schema(&plan, &Body::Element(element));
-            for seed in 0..12 {
-                let Some(xml) = Sampler::new(&schemas, seed).document(element) else { continue };
-                let Ok(json) = there_and_back(&plan, element, &xml) else { continue };
-                let file = path.file_name().unwrap().to_string_lossy();
-                let name = schemas.text_of(decl.name);
-                docket.add(format!("{file}: {name}, seed {seed}: {json}"), &schema, &json);
-            }
+        let schemas = Arc::new(schemas);
+        // Null for what is empty is no value of the type that is published.
+        for (options, _) in EACH.into_iter().filter(|(options, _)| *options != "empty_as_null") {
+            let plan = Plan::new(Arc::clone(&schemas), transcode::options(options));
+            let file = format!("{} {options}", path.file_name().unwrap().to_string_lossy());
+            add_samples(&plan, &file, &mut docket);
         }
     }
     let Some(verdicts) = docket.judge() else { return };
     let wrong: Vec<_> = verdicts.iter().filter(|(_, why)| !why.is_empty()).collect();
     println!("{} samples", verdicts.len());
     assert!(wrong.is_empty(), "{} of {}: {wrong:#?}", wrong.len(), verdicts.len());
+}
+
+fn add_samples(plan: &Plan, file: &str, docket: &mut Docket) {
+    let schemas = plan.schemas();
+    for (element, decl) in schemas.global_elements() {
+        let schema = schema(plan, &Body::Element(element));
+        for seed in 0..12 {
+            let Some(xml) = Sampler::new(schemas, seed).document(element) else { continue };
+            let Ok(json) = there_and_again(plan, element, &xml) else { continue };
+            let name = schemas.text_of(decl.name);
+            docket.add(format!("{file}: {name}, seed {seed}: {json}"), &schema, &json);
+        }
+    }
 }
 
 #[test]

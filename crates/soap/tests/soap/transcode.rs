@@ -120,6 +120,7 @@ pub(crate) fn options(text: &str) -> Options {
             "empty_as_null" => options.empty_as_null = true,
             "ignore_unknown" => options.ignore_unknown = true,
             "collapse_wrapped_arrays" => options.collapse_wrapped_arrays = true,
+            "grouped" => options.grouped = true,
             "apply_defaults" => options.apply_defaults = true,
             _ => panic!("no option {word}"),
         }

@@ -177,11 +177,15 @@ impl Decoder<'_> {
             .skip(1)
             .map(|s| s.start)
             .chain([start + pieces.len()]);
-        let segments: SmallVec<[(u32, usize, usize); 16]> = self.segments[open.segments..]
+        let mut segments: SmallVec<[(u32, usize, usize); 16]> = self.segments[open.segments..]
             .iter()
             .zip(ends)
             .map(|(s, end)| (s.member, s.start - start, end - start))
             .collect();
+        if !elements.bunches.is_empty() {
+            // Which came first says nothing here.
+            segments.sort_by_key(|&(member, ..)| member);
+        }
         let mut comma = open.comma;
         let mut written = vec![false; elements.scopes[open.scope as usize].members.len()];
         for (at, &(member, ..)) in segments.iter().enumerate() {

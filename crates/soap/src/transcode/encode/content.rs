@@ -30,7 +30,8 @@ impl Encoder<'_> {
             What::Any => (Doing::AnyArray, frame.scope),
         };
         // Values that are dealt to several particles are pieces of their own.
-        let dealt = found.leaves.len() > 1;
+        let dealt = found.leaves.len() > 1
+            || elements.is_some_and(|elements| elements.is_bunched(frame.scope, order));
         if !dealt {
             self.segment(member, order);
         }

@@ -14,6 +14,8 @@ pub(super) struct Segment {
     /// The leaf it belongs to.
     pub(super) order: u32,
     pub(super) member: u32,
+    /// Among those of one order: where it comes, in a repeated group that lies flat.
+    pub(super) rank: u32,
     pub(super) start: usize,
     /// Where its steps begin.
     pub(super) steps: usize,
@@ -51,6 +53,7 @@ impl Encoder<'_> {
         self.segments.push(Segment {
             order,
             member,
+            rank: 0,
             start: self.position(),
             steps: self.steps.len(),
         });
@@ -68,13 +71,14 @@ impl Encoder<'_> {
         if self.segments[frame.segments..].iter().any(|segment| several(segment.member)) {
             self.deal(elements, &frame);
         }
+        self.regroup(elements, &frame);
         self.sort(reader, &frame)
     }
 
     /// Sorts what an object wrote, if its members came out of order.
     pub(super) fn sort(&mut self, reader: &Reader<'_>, frame: &Frame) -> Result {
         let segments = &self.segments[frame.segments..];
-        if segments.is_sorted_by_key(|segment| segment.order) {
+        if segments.is_sorted_by_key(|segment| (segment.order, segment.rank)) {
             return Ok(());
         }
         let Some(start) = segments.first().and_then(|first| first.start.checked_sub(self.base))
@@ -91,7 +95,7 @@ impl Encoder<'_> {
         let pieces = self.out.split_off(start);
         let steps = self.steps.split_off(first_step);
         let mut sorted: SmallVec<[usize; 32]> = (0..segments.len()).collect();
-        sorted.sort_by_key(|&number| segments[number].order);
+        sorted.sort_by_key(|&number| (segments[number].order, segments[number].rank));
         for number in sorted {
             let segment = segments[number];
             let next = segments.get(number + 1);
@@ -148,6 +152,26 @@ impl Encoder<'_> {
                 }
                 self.segments[segment].order = member.leaves[at];
                 (given, left) = (given + 1, left - 1);
+            }
+        }
+    }
+
+    /// Puts the members of a repeated group that lie flat into rounds again.
+    fn regroup(&mut self, elements: &Elements, frame: &Frame) {
+        for bunch in elements.bunches.iter().filter(|bunch| bunch.scope == frame.scope) {
+            let mut items: Vec<Vec<usize>> = Vec::new();
+            for (number, segment) in self.segments.iter().enumerate().skip(frame.segments) {
+                let Some(leaf) = segment.order.checked_sub(bunch.first) else { continue };
+                let leaf = leaf as usize;
+                if leaf >= bunch.leaves {
+                    continue;
+                }
+                items.resize_with(items.len().max(leaf + 1), Vec::new);
+                items[leaf].push(number);
+            }
+            // Where no order fits, the content model says so.
+            for (rank, number) in (0u32..).zip(bunch.order(&items).unwrap_or_default()) {
+                (self.segments[number].order, self.segments[number].rank) = (bunch.first, rank);
             }
         }
     }
