@@ -12,3 +12,4 @@ pub mod memory;
 pub mod otlp;
 pub mod serve;
 pub mod sockets;
+mod timed;

@@ -1,21 +1,24 @@
-//! `pasarela lint`: what is wrong with a contract, and what could be better. Nothing is fetched.
+//! `pasarela lint`: what is wrong with a contract, and what could be better.
 
 use std::{
+    ffi::OsString,
     io::{self, Write},
-    path::PathBuf,
     process::ExitCode,
 };
 
 use pasarela_contract::{ContractFault, lint, openapi_syntax};
 use pasarela_model::RestFace;
-use pasarela_soap::{Fault, FaultKind, wsdl, xsd::Options};
+use pasarela_soap::{
+    Fault, FaultKind, wsdl,
+    xsd::{Document, Options, Resolver},
+};
 use serde_json::json;
 
-use super::{check::Format, validate::finding};
+use super::{check::Format, fetching::Fetching, validate::finding};
 use crate::{
     config::{self, read_file},
     finding::{Finding, Severity, code_list as codes, counted},
-    import::{Beside, document},
+    import::{Beside, BringError, Source, bring, document},
 };
 
 /// Bytes of a contract.
@@ -24,19 +27,23 @@ const CONTRACT_BYTES_MAX: u64 = 16 << 20;
 /// Say what is wrong with a contract, and what could be better.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pasarela lint orders.wsdl\n  pasarela lint rates.openapi.yaml --strict --format json\n\n\
+    after_help = "Examples:\n  pasarela lint orders.wsdl\n  pasarela lint rates.openapi.yaml --strict --format json\n  \
+    pasarela lint https://orders.example.com/service?wsdl\n\n\
     A WSDL is held against WSDL 1.1, XML Schema and the WS-I Basic Profile 1.1, an OpenAPI document against OpenAPI and the\n\
     constraints of REST that a description can break; all rules are in docs/reference/lint.md. What a WSDL imports is read from\n\
-    beside it; nothing is fetched.\n\
-    Exit code 0: nothing is wrong (there may be warnings); 1: something is; 2: wrong use, or the file cannot be read."
+    beside a file, and fetched from the host of a URL.\n\
+    Exit code 0: nothing is wrong (there may be warnings); 1: something is; 2: wrong use, or the contract cannot be had."
 )]
 pub struct Args {
     /// A WSDL or an OpenAPI document.
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    #[arg(value_name = "FILE-OR-URL")]
+    pub contract: OsString,
     /// Take warnings for errors.
     #[arg(long)]
     pub strict: bool,
+    /// How documents are fetched.
+    #[command(flatten)]
+    pub fetching: Fetching,
     /// How to print what was found.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -48,14 +55,14 @@ codes! {
 
 /// Runs the command; the report goes to standard output.
 pub fn run(args: &Args) -> ExitCode {
-    let bytes = match read_file(&args.file, CONTRACT_BYTES_MAX) {
-        Ok(bytes) => bytes,
+    let findings = match judge(args) {
+        Ok(findings) => findings,
         Err(why) => {
-            let _ = writeln!(io::stderr().lock(), "{} cannot be read: {why}", args.file.display());
+            let shown = args.contract.to_string_lossy();
+            let _ = writeln!(io::stderr().lock(), "{shown} cannot be read: {why}");
             return ExitCode::from(2);
         }
     };
-    let findings = judge(args, &bytes);
     let _ = io::stdout().lock().write_all(report(args, &findings).as_bytes());
     let wrong = findings.iter().any(|finding| args.strict || finding.is_error());
     if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -65,7 +72,7 @@ pub fn run(args: &Args) -> ExitCode {
 pub fn report(args: &Args, findings: &[Finding]) -> String {
     let errors = findings.iter().filter(|finding| finding.is_error()).count();
     let warnings = findings.len() - errors;
-    let file = args.file.display().to_string();
+    let file = args.contract.to_string_lossy();
     if args.format == Format::Json {
         let findings: Vec<_> = findings.iter().map(Finding::json).collect();
         let told =
@@ -86,30 +93,40 @@ pub fn report(args: &Args, findings: &[Finding]) -> String {
 }
 
 /// Everything that is found.
-pub fn judge(args: &Args, bytes: &[u8]) -> Vec<Finding> {
-    let name = args.file.to_string_lossy();
-    match openapi_syntax(bytes, &name) {
-        None => {
-            let root = document(&args.file, bytes.to_vec());
-            let (catalog, mut faults) =
-                wsdl::import(root, &mut Beside::default(), &Options::default());
-            if catalog.is_empty() && !faults.iter().any(Fault::is_error) {
-                let fault = Fault::warning(FaultKind::Wsdl, "it binds nothing to SOAP");
-                faults.push(fault.cure("give the document with the binding of the service"));
-            }
-            faults.iter().map(finding).collect()
-        }
-        Some(syntax) => {
-            let face = RestFace::default();
-            let read = pasarela_contract::read(bytes, &name, &mut Beside::default(), &face);
-            let faults = read.err().unwrap_or_default();
-            let text = String::from_utf8_lossy(bytes);
-            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-            let of_reading = faults.iter().map(|fault| of_contract(&name, fault));
-            let rules = lint::openapi(text, syntax);
-            of_reading.chain(rules.iter().map(|lint| of_rule(&name, lint))).collect()
-        }
+///
+/// # Errors
+/// In words, when there is no contract to judge.
+pub fn judge(args: &Args) -> Result<Vec<Finding>, String> {
+    let source = Source::parse(&args.contract).map_err(|error| error.to_string())?;
+    if let Source::File(path) = &source {
+        let bytes = read_file(path, CONTRACT_BYTES_MAX)?;
+        return Ok(judged(document(path, bytes), &mut Beside::default()));
     }
+    match bring(&source, &args.fetching.rules()?) {
+        Ok(bundle) => Ok(judged(bundle.root(), &mut &bundle)),
+        Err(BringError::Documents(findings)) => Ok(findings),
+        Err(BringError::Unreadable(why)) => Err(why),
+    }
+}
+
+/// Everything that is found in a contract and in what it names.
+pub(super) fn judged(root: Document, documents: &mut dyn Resolver) -> Vec<Finding> {
+    let name = root.url.clone();
+    let Some(syntax) = openapi_syntax(&root.bytes, &name) else {
+        let (catalog, mut faults) = wsdl::import(root, documents, &Options::default());
+        if catalog.is_empty() && !faults.iter().any(Fault::is_error) {
+            let fault = Fault::warning(FaultKind::Wsdl, "it binds nothing to SOAP");
+            faults.push(fault.cure("give the document with the binding of the service"));
+        }
+        return faults.iter().map(finding).collect();
+    };
+    let read = pasarela_contract::read(&root.bytes, &name, documents, &RestFace::default());
+    let faults = read.err().unwrap_or_default();
+    let text = String::from_utf8_lossy(&root.bytes);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let of_reading = faults.iter().map(|fault| of_contract(&name, fault));
+    let rules = lint::openapi(text, syntax);
+    of_reading.chain(rules.iter().map(|lint| of_rule(&name, lint))).collect()
 }
 
 fn of_contract(name: &str, fault: &ContractFault) -> Finding {
@@ -149,8 +166,8 @@ mod tests {
     use super::*;
 
     fn judged(name: &str, text: &str) -> Vec<(String, bool)> {
-        let args = Args { file: PathBuf::from(name), strict: false, format: Format::Text };
-        let findings = judge(&args, text.as_bytes());
+        let root = document(Path::new(name), text.as_bytes().to_vec());
+        let findings = super::judged(root, &mut Beside::default());
         let named = |finding: &Finding| finding.rule.unwrap_or(finding.code).to_owned();
         findings.iter().map(|finding| (named(finding), finding.is_error())).collect()
     }

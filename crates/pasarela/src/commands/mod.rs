@@ -3,6 +3,7 @@
 pub mod check;
 pub mod convert;
 pub mod explain;
+pub mod fetching;
 pub mod health;
 pub mod lint;
 pub mod transcode;

@@ -108,6 +108,11 @@ impl Url {
         if self.secure { "https" } else { "http" }
     }
 
+    /// The path, without the query.
+    pub fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
     /// Host and, unless it goes without saying, port: as `Host` carries it.
     pub fn authority(&self) -> String {
         let host = bracketed(&self.host);
@@ -123,7 +128,7 @@ impl fmt::Display for Url {
 }
 
 /// A host as it stands in a URL.
-fn bracketed(host: &str) -> String {
+pub(super) fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 

@@ -14,7 +14,7 @@ use pasarela_model::Secret;
 use pasarela_net::tls::{ClientTls, TlsError};
 use rustls::StreamOwned;
 
-use crate::config::settings::Traces;
+use crate::{config::settings::Traces, timed::Timed};
 
 /// Time for a connection to the collector.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
@@ -128,40 +128,6 @@ fn head(collector: &Collector, length: usize) -> String {
          content-type: application/x-protobuf\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n",
         env!("CARGO_PKG_VERSION"),
     )
-}
-
-/// A socket all of whose work is over by one moment, however slowly the other side drips.
-struct Timed {
-    stream: TcpStream,
-    deadline: Instant,
-}
-
-impl Timed {
-    fn left(&self) -> io::Result<Option<Duration>> {
-        // A time-out of zero would mean none at all.
-        match self.deadline.saturating_duration_since(Instant::now()) {
-            Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
-            left => Ok(Some(left.max(Duration::from_millis(1)))),
-        }
-    }
-}
-
-impl Read for Timed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.set_read_timeout(self.left()?)?;
-        self.stream.read(buffer)
-    }
-}
-
-impl Write for Timed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.set_write_timeout(self.left()?)?;
-        self.stream.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
-    }
 }
 
 fn connect(collector: &Collector) -> io::Result<TcpStream> {

@@ -8,6 +8,7 @@ mod admission;
 mod balance;
 mod bodies;
 mod carry;
+mod contracts;
 mod drain;
 mod early_answers;
 mod errors;

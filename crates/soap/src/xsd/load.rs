@@ -46,6 +46,12 @@ pub trait Resolver {
     ) -> Result<Option<Document>, String>;
 }
 
+/// Whether a namespace that nobody's document describes is known here: whoever fetches documents need not fetch its own.
+#[must_use]
+pub fn is_built_in(namespace: &str) -> bool {
+    builtin::document(namespace).is_some()
+}
+
 /// Finds nothing: the documents given have to suffice.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoDocuments;

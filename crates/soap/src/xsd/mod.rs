@@ -8,6 +8,6 @@ pub mod regex;
 pub mod validate;
 pub mod values;
 
-pub use load::{Document, NoDocuments, Options, Resolver, Root};
+pub use load::{Document, NoDocuments, Options, Resolver, Root, is_built_in};
 pub use model::Schemas;
 pub use validate::{Mode, Start, Validator, validate};

@@ -1,0 +1,143 @@
+//! A contract with all its documents: read from memory; what is kept of it in a folder.
+
+use pasarela_soap::xsd::{Document, Resolver};
+
+use super::{LOCK_FILE, Lock, Locked, Url, digest};
+
+/// Characters of a stored document's name.
+const NAME_MAX: usize = 80;
+
+/// Endings that stay as they are.
+const ENDINGS: [&str; 6] = ["wsdl", "xsd", "xml", "json", "yaml", "yml"];
+
+/// A document as it came.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) url: String,
+    pub(super) found: Option<String>,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// A contract with all its documents; the first is the contract itself.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    /// At least one.
+    pub pieces: Vec<Piece>,
+    lock: Lock,
+}
+
+/// A document and what is locked of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Its file and where it came from.
+    pub locked: Locked,
+    /// As it came.
+    pub bytes: Vec<u8>,
+}
+
+impl Bundle {
+    pub(super) fn new(arrivals: Vec<Arrival>) -> Self {
+        let mut pieces: Vec<Piece> = Vec::new();
+        for Arrival { url, found, bytes } in arrivals {
+            let there = found.as_deref().unwrap_or(&url);
+            // Asked for by two names that lead to one place, it is one file.
+            let twin = pieces.iter().find(|piece| piece.there() == there);
+            let file = twin.map_or_else(
+                || file_name(there, &bytes, &pieces),
+                |piece| piece.locked.file.clone(),
+            );
+            let sha256 = digest(&bytes);
+            pieces.push(Piece { locked: Locked { file, url, found, sha256 }, bytes });
+        }
+        let documents = pieces.iter().map(|piece| piece.locked.clone()).collect();
+        Self { pieces, lock: Lock { documents } }
+    }
+
+    /// The contract itself.
+    pub fn root(&self) -> Document {
+        self.pieces.first().map_or_else(
+            || Document { url: String::new(), bytes: Vec::new() },
+            |piece| piece.document(),
+        )
+    }
+
+    /// The file of the contract itself.
+    pub fn root_file(&self) -> &str {
+        self.pieces.first().map_or("", |piece| &piece.locked.file)
+    }
+
+    /// What is locked.
+    pub const fn lock(&self) -> &Lock {
+        &self.lock
+    }
+}
+
+impl Piece {
+    /// Where it is.
+    fn there(&self) -> &str {
+        self.locked.found.as_deref().unwrap_or(&self.locked.url)
+    }
+
+    fn document(&self) -> Document {
+        Document { url: self.there().to_owned(), bytes: self.bytes.clone() }
+    }
+}
+
+impl Resolver for &Bundle {
+    fn resolve(
+        &mut self,
+        _: Option<&str>,
+        location: Option<&str>,
+        base: &str,
+    ) -> Result<Option<Document>, String> {
+        let Some(location) = location else { return Ok(None) };
+        let Some(base) = self.pieces.iter().find(|piece| piece.there() == base) else {
+            return Ok(None);
+        };
+        let Some(locked) = self.lock.named(&base.locked.file, location) else { return Ok(None) };
+        let piece = self.pieces.iter().find(|piece| piece.locked == *locked);
+        Ok(piece.map(Piece::document))
+    }
+}
+
+/// A name for a document in a folder, as much like what it is called as a file's name may be.
+fn file_name(there: &str, bytes: &[u8], pieces: &[Piece]) -> String {
+    let (path, query) = match Url::parse(there) {
+        Ok(url) => {
+            let (path, query) = url.target.split_once('?').unwrap_or((&url.target, ""));
+            (path.to_owned(), query.to_owned())
+        }
+        Err(_) => (there.to_owned(), String::new()),
+    };
+    let last = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or("contract");
+    // `Service.svc?xsd=xsd0` and `Service.svc?xsd=xsd1` are documents of their own.
+    let told = query.is_empty() || query.eq_ignore_ascii_case("wsdl");
+    let whole = if told { last.to_owned() } else { format!("{last}-{query}") };
+    let plain = |c: char| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' };
+    let whole: String = whole.chars().map(plain).take(NAME_MAX).collect();
+    let whole = whole.trim_start_matches(['.', '-']);
+    let (stem, ending) = match whole.rsplit_once('.') {
+        Some((stem, ending)) if ENDINGS.contains(&ending) && !stem.is_empty() => (stem, ending),
+        _ => (whole, ending(bytes, whole)),
+    };
+    let stem = if stem.is_empty() { "contract" } else { stem };
+    let taken = |name: &String| {
+        name == LOCK_FILE || pieces.iter().any(|piece| piece.locked.file.eq_ignore_ascii_case(name))
+    };
+    let numbered = (2..).map(|number: usize| format!("{stem}-{number}.{ending}"));
+    let mut names = std::iter::once(format!("{stem}.{ending}")).chain(numbered);
+    names.find(|name| !taken(name)).unwrap_or_default()
+}
+
+/// What the name of a document ends in, by what it is: readers go by it.
+fn ending(bytes: &[u8], name: &str) -> &'static str {
+    match pasarela_contract::openapi_syntax(bytes, name) {
+        Some(pasarela_contract::tree::Syntax::Json) => "json",
+        Some(pasarela_contract::tree::Syntax::Yaml) => "yaml",
+        None => {
+            let text = String::from_utf8_lossy(bytes.get(..bytes.len().min(4096)).unwrap_or(bytes));
+            let schema = text.contains("schema") && !text.contains("definitions");
+            if schema { "xsd" } else { "wsdl" }
+        }
+    }
+}
