@@ -42,6 +42,8 @@ pub enum Subject {
     Document(String),
     /// What is chosen for the REST face of an operation.
     Mapping(String),
+    /// What is chosen for the whole REST face, by its key.
+    Rest(&'static str),
 }
 
 /// One fault of a contract document.
@@ -115,6 +117,7 @@ impl Faults {
         let foreign = |fault: &ContractFault| match &fault.subject {
             Subject::Contract => String::new(),
             Subject::Document(name) | Subject::Mapping(name) => name.clone(),
+            Subject::Rest(key) => (*key).to_owned(),
         };
         self.0.sort_by_key(|fault| (foreign(fault), fault.line, fault.column));
         Err(self.0)

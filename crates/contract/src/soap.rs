@@ -44,6 +44,9 @@ pub struct SoapContract {
     offered: Vec<usize>,
 }
 
+/// The key of the option, and the place of faults that are about it.
+pub(crate) const XML_STRING: &str = "xml_string";
+
 /// An operation of a contract.
 #[derive(Debug)]
 pub struct Bound {
@@ -91,6 +94,7 @@ impl SoapContract {
         // The face without a mapping has every operation, also those that are hidden by one.
         let (all, _) = Face::new(&catalog, &plan, &Mapping::default());
         let (mut face, mut faults) = Face::new(&catalog, &plan, &mapping(rest));
+        faults.extend(plan.unmixed().iter().map(|name| unmixed(name)));
         let bound = |route: &Route| {
             let binding = catalog.bindings.get(route.binding)?;
             let operation = binding.operations.get(route.operation)?;
@@ -267,6 +271,12 @@ fn numbers(catalog: &Catalog, bound: &[Bound]) -> HashMap<(usize, usize), usize>
     numbers
 }
 
+fn unmixed(name: &str) -> Fault {
+    let message = format!("no type with mixed content is called `{name}`");
+    let cure = "write the type's name, that of its component in openapi.json, or `*` for all";
+    Fault::new(FaultKind::Reference, message).cure(cure).inside(XML_STRING)
+}
+
 fn plan_options(rest: &RestFace) -> transcode::Options {
     transcode::Options {
         numbers: match rest.numbers {
@@ -276,6 +286,7 @@ fn plan_options(rest: &RestFace) -> transcode::Options {
         },
         emit_empty_arrays: rest.emit_empty_arrays,
         grouped: rest.grouped,
+        xml_string: rest.xml_string.clone(),
         coerce_scalar: rest.coerce_scalar,
         null_as_absent: rest.null_as_absent,
         empty_as_null: rest.empty_as_null,

@@ -20,7 +20,11 @@ pub use served::served;
 
 pub(crate) use documents::{Kept, ROOT};
 
-use crate::{Contract, ContractFault, Subject, fault::Faults, soap::SoapContract};
+use crate::{
+    Contract, ContractFault, Subject,
+    fault::Faults,
+    soap::{SoapContract, XML_STRING},
+};
 
 /// Reads a WSDL and what it imports.
 ///
@@ -78,6 +82,7 @@ fn title(catalog: &Catalog) -> String {
 /// A fault of the SOAP room as one of ours.
 fn told(fault: Fault, root: &str) -> ContractFault {
     let subject = match (&fault.place.document, fault.path.strip_prefix("operations/")) {
+        (None, _) if fault.path == XML_STRING => Subject::Rest(XML_STRING),
         (None, Some(operation)) => Subject::Mapping(operation.to_owned()),
         (Some(document), _) if **document != *root => Subject::Document(document.to_string()),
         _ => Subject::Contract,

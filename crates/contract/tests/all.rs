@@ -53,6 +53,7 @@ fn shown(result: Result<Contract, Vec<ContractFault>>) -> String {
                 let subject = match subject {
                     Subject::Contract => String::new(),
                     Subject::Document(name) => format!("{name}:"),
+                    Subject::Rest(key) => format!("{key}:"),
                     Subject::Mapping(operation) => format!("mapping of {operation}:"),
                 };
                 writeln!(out, "{subject}{line}:{column} {message}\n    {cure}").unwrap();

@@ -25,6 +25,8 @@ pub struct RestFace {
     pub emit_empty_arrays: bool,
     /// The members of a repeated group are arrays by key.
     pub grouped: bool,
+    /// Types whose mixed content is a text of XML; `*` for all.
+    pub xml_string: Vec<String>,
     /// Absent attributes that have a default are written.
     pub apply_defaults: bool,
     /// The service's own words about a fault are kept from callers.

@@ -23,6 +23,7 @@ pub use json::{Json, Object};
 pub use simple::Dates;
 
 pub(crate) use fields::parameter_tokens;
+pub(crate) use names::components as component_names;
 
 /// How to describe.
 #[derive(Debug, Clone, Default)]

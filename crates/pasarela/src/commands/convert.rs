@@ -60,6 +60,9 @@ pub struct Args {
     /// Describe the members of a repeated group as arrays by key.
     #[arg(long)]
     pub grouped: bool,
+    /// A type whose mixed content is a text of XML, `*` for all; may be given several times.
+    #[arg(long, value_name = "TYPE")]
+    pub xml_string: Vec<String>,
     /// How to print what is wrong.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -159,6 +162,15 @@ pub fn convert(args: &Args) -> Outcome {
         return Outcome { document: None, verdicts };
     }
     let plan = Plan::new(catalog.schemas.clone(), shape_options(args));
+    if !plan.unmixed().is_empty() {
+        let fault = |name: &String| {
+            let message = format!("--xml-string: it has no type {name:?} with mixed content");
+            Fault::new(FaultKind::Reference, message).cure("name a component of the document")
+        };
+        let faults = plan.unmixed().iter().map(fault).collect();
+        verdicts.push(Verdict::new(args.file.display().to_string(), faults));
+        return Outcome { document: None, verdicts };
+    }
     let said = match &mapping {
         Some((_, Some(mapping))) => Some(mapping),
         _ => None,
@@ -201,6 +213,7 @@ fn shape_options(args: &Args) -> transcode::Options {
         numbers: args.numbers.into(),
         collapse_wrapped_arrays: args.collapse_wrapped_arrays,
         grouped: args.grouped,
+        xml_string: args.xml_string.clone(),
         ..transcode::Options::default()
     }
 }

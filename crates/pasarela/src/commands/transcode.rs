@@ -68,6 +68,9 @@ pub struct Args {
     /// Write the members of a repeated group as arrays by key, without their order among each other.
     #[arg(long)]
     pub grouped: bool,
+    /// A type whose mixed content is a text of XML, `*` for all; may be given several times.
+    #[arg(long, value_name = "TYPE")]
+    pub xml_string: Vec<String>,
     /// Write attributes that are absent and have a default.
     #[arg(long)]
     pub apply_defaults: bool,
@@ -179,6 +182,9 @@ pub fn transcode(args: &Args, input: &[u8]) -> Result<Vec<u8>, Trouble> {
     };
     let body = body.map_err(|why| Trouble::Use(format!("{}: {why}", args.operation)))?;
     let plan = Plan::new(catalog.schemas.clone(), options(args));
+    if let Some(name) = plan.unmixed().first() {
+        return Err(Trouble::Use(format!("the contract has no type {name:?} with mixed content")));
+    }
     let beside = match args.message {
         Which::Request => &operation.input.attachments[..],
         Which::Response => operation.output.as_ref().map_or(&[][..], |m| &m.attachments),
@@ -361,6 +367,7 @@ fn options(args: &Args) -> Options {
         numbers: args.numbers.into(),
         emit_empty_arrays: args.emit_empty_arrays,
         grouped: args.grouped,
+        xml_string: args.xml_string.clone(),
         coerce_scalar: args.coerce_scalar,
         null_as_absent: args.null_as_absent,
         empty_as_null: args.empty_as_null,

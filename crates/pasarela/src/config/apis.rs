@@ -206,7 +206,7 @@ fn one(
         fields.get("rest").map_or(Some(rest::Chosen::default()), |node| rest::read(walk, node));
     let contract = fields.get("contract").map(|node| {
         let chosen = chosen.as_ref()?;
-        contracts::read(walk, node, &chosen.face, &|operation| chosen.place(operation))
+        contracts::read(walk, node, &chosen.face, &|subject| chosen.place(subject))
     });
     let soap = contract.as_ref().map(|contract| contract.as_ref().is_some_and(|c| c.soap));
     let visibility = visibility(walk, fields, internal);

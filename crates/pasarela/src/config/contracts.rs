@@ -21,7 +21,7 @@ pub(crate) fn read(
     walk: &Walk<'_>,
     node: &Node,
     face: &RestFace,
-    said: &dyn Fn(&str) -> (PathBuf, Span),
+    said: &dyn Fn(&Subject) -> (PathBuf, Span),
 ) -> Option<Contract> {
     let (text, bytes) = walk.file(node, "`contract`", CONTRACT_BYTES_MAX)?;
     let path = walk.resolve(&text.value);
@@ -36,7 +36,8 @@ pub(crate) fn read(
         Ok(contract) => return Some(contract),
         Err(faults) => faults,
     };
-    let of_mapping = |fault: &ContractFault| matches!(fault.subject, Subject::Mapping(_));
+    let of_mapping =
+        |fault: &ContractFault| matches!(fault.subject, Subject::Mapping(_) | Subject::Rest(_));
     if !faults.iter().all(of_mapping) {
         let message = format!("{} is not a contract that can be used; see below.", text.shown);
         let cure = "Mend the contract, or leave `contract` away: then every operation passes.";
@@ -50,8 +51,13 @@ pub(crate) fn read(
                 let source = source_of(Path::new(url));
                 (PathBuf::from(url), point(&fault), excerpt(&source, &fault))
             }
-            Subject::Mapping(operation) => {
-                let (file, span) = said(operation);
+            // A line of the configuration itself is shown as all of its lines are.
+            Subject::Rest(_) => {
+                let (file, span) = said(&fault.subject);
+                (file, span, None)
+            }
+            Subject::Mapping(_) => {
+                let (file, span) = said(&fault.subject);
                 let excerpt = (span.line > 0).then(|| source_of(&file).excerpt(span, &[]));
                 (file, span, excerpt)
             }

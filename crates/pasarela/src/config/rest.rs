@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use pasarela_contract::Subject;
 use pasarela_model::{Dates, Mtom, Numbers, RestFace, RestOperation, RestParameter};
 use pasarela_soap::openapi::face::{Location, Mapping};
 
@@ -12,14 +13,14 @@ use super::{
     fault::{Code, Fault, Severity, Span},
     source::Source,
     tree::Node,
-    walk::{Walk, capital},
+    walk::{Walk, capital, start_of},
 };
 use crate::mapping;
 
 /// Bytes of a mapping file.
 const MAPPING_BYTES_MAX: u64 = 4 << 20;
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "mapping",
     "numbers",
     "dates",
@@ -30,6 +31,7 @@ const KEYS: [&str; 13] = [
     "ignore_unknown",
     "emit_empty_arrays",
     "grouped",
+    "xml_string",
     "apply_defaults",
     "mask_faults",
     "mtom",
@@ -41,13 +43,20 @@ pub(crate) struct Chosen {
     pub(crate) face: RestFace,
     file: PathBuf,
     places: BTreeMap<String, Span>,
+    /// Where the configuration names types.
+    xml_string: (PathBuf, Span),
 }
 
 impl Chosen {
-    /// Where something is said about an operation.
-    pub(crate) fn place(&self, operation: &str) -> (PathBuf, Span) {
-        let start = Span::point(1, 1);
-        (self.file.clone(), self.places.get(operation).copied().unwrap_or(start))
+    /// Where something is said that does not fit the contract.
+    pub(crate) fn place(&self, subject: &Subject) -> (PathBuf, Span) {
+        match subject {
+            Subject::Mapping(operation) => {
+                let start = Span::point(1, 1);
+                (self.file.clone(), self.places.get(operation).copied().unwrap_or(start))
+            }
+            _ => self.xml_string.clone(),
+        }
     }
 }
 
@@ -71,6 +80,7 @@ pub(crate) fn read(walk: &Walk<'_>, node: &Node) -> Option<Chosen> {
     let (coerce, ignore, emit) =
         (flag("coerce_scalar"), flag("ignore_unknown"), flag("emit_empty_arrays"));
     let (grouped, defaults, mask) = (flag("grouped"), flag("apply_defaults"), flag("mask_faults"));
+    let texts = fields.get("xml_string").map_or(Some(Vec::new()), |node| types(walk, node));
     let mut chosen = match fields.get("mapping") {
         Some(node) => mapping_file(walk, node)?,
         None => Chosen::default(),
@@ -86,11 +96,21 @@ pub(crate) fn read(walk: &Walk<'_>, node: &Node) -> Option<Chosen> {
         ignore_unknown: ignore?,
         emit_empty_arrays: emit?,
         grouped: grouped?,
+        xml_string: texts?,
         apply_defaults: defaults?,
         mask_faults: mask?,
         mtom: mtom?,
     };
+    if let Some(node) = fields.get("xml_string") {
+        chosen.xml_string = (walk.config().to_path_buf(), start_of(node));
+    }
     Some(chosen)
+}
+
+/// A list of names.
+fn types(walk: &Walk<'_>, node: &Node) -> Option<Vec<String>> {
+    let names = walk.list(node, "`xml_string`")?.iter();
+    names.map(|node| Some(walk.text(node, "a type of `xml_string`")?.value)).collect()
 }
 
 fn mapping_file(walk: &Walk<'_>, node: &Node) -> Option<Chosen> {
@@ -104,7 +124,7 @@ fn mapping_file(walk: &Walk<'_>, node: &Node) -> Option<Chosen> {
             let places = places.collect();
             let operations = operations(said.mapping);
             let face = RestFace { operations, ..RestFace::default() };
-            Some(Chosen { face, file, places })
+            Some(Chosen { face, file, places, ..Chosen::default() })
         }
         Err(faults) => {
             let source = Source::new(source);

@@ -168,6 +168,10 @@ impl<'a> Walk<'a> {
         }
     }
 
+    pub(crate) fn config(&self) -> &Path {
+        self.file
+    }
+
     pub(crate) fn note_file(&self, path: PathBuf) {
         let mut found = self.found.borrow_mut();
         if found.seen_files.insert(path.clone()) {

@@ -60,6 +60,10 @@ impl Components<'_> {
                 self.fields(fields, members, &mut properties);
                 together = choices::together(fields, members);
             }
+            Body::Text => {
+                let text = Object::new().with("type", "string");
+                properties.set(CONTENT, text.with("contentMediaType", "application/xml"));
+            }
             Body::Mixed(fields) => {
                 properties.set(CONTENT, self.mixed(fields));
             }

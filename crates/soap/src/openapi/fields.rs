@@ -127,12 +127,12 @@ fn fields_of_type(plan: &Plan, ty: TypeId) -> Vec<Field> {
                 found.push(Field { key, source, required, scalar, array: member.array });
             }
         }
-        Content::Mixed(_) => found.push(Field {
+        Content::Mixed(_) | Content::Text => found.push(Field {
             key: "$content".into(),
             source: Source::Other,
             required: false,
             scalar: false,
-            array: true,
+            array: matches!(object.body, Content::Mixed(_)),
         }),
         Content::Empty => {}
     }

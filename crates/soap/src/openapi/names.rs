@@ -7,7 +7,7 @@ use crate::xsd::model::{ElementId, Schemas, Term, TypeId};
 
 /// The name of each type's component, by index, and all names that are taken. Built-in types and anonymous simple types
 /// have none. All types get their names at once, so that they do not depend on what a document happens to need.
-pub(super) fn components(schemas: &Schemas, short: &Names) -> (Vec<String>, FxHashSet<String>) {
+pub(crate) fn components(schemas: &Schemas, short: &Names) -> (Vec<String>, FxHashSet<String>) {
     let mut names = vec![String::new(); schemas.all_types().count()];
     let mut taken: FxHashSet<String> =
         ["any", "Problem", "xs.anyType", "xs.anySimpleType", "xs.anyElement"]

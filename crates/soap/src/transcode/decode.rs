@@ -6,9 +6,11 @@
 mod arrange;
 mod attributes;
 mod body;
+mod content;
 mod parts;
 
 use self::arrange::{Open, Segment};
+use self::content::TextContent;
 use super::parts::Reference;
 use super::plan::{Body, Message, Plan};
 use super::scalar::write_string;
@@ -43,6 +45,8 @@ pub struct Decoder<'p> {
     references: Option<Vec<Reference>>,
     /// The part that the value at hand refers to.
     cid: Option<String>,
+    /// The content that becomes a text.
+    text_content: Option<TextContent>,
 }
 
 /// An open element.
@@ -90,10 +94,24 @@ impl<'p> Decoder<'p> {
     /// For messages of one kind.
     #[must_use]
     pub fn new(plan: &'p Plan, message: &'p Message) -> Self {
+        Self::with(plan, &message.body, message.encoded)
+    }
+
+    /// For the content of one element of a mixed type, its end included. What is made of it is of no use.
+    pub(super) fn of_content(plan: &'p Plan, ty: TypeId) -> Self {
+        let mut decoder = Self::with(plan, &Body::Empty, false);
+        let frame = decoder.push(Doing::Mixed, ty, None);
+        if let Some(elements) = plan.shape(ty).elements() {
+            plan.schemas[elements.model].start(&mut frame.run);
+        }
+        decoder
+    }
+
+    fn with(plan: &'p Plan, body: &'p Body, encoded: bool) -> Self {
         let mut decoder = Self {
             plan,
-            body: &message.body,
-            encoded: message.encoded,
+            body,
+            encoded,
             frames: Vec::new(),
             depth: 0,
             out: Vec::new(),
@@ -103,6 +121,7 @@ impl<'p> Decoder<'p> {
             held: 0,
             references: None,
             cid: None,
+            text_content: None,
         };
         decoder.begin_body();
         decoder
@@ -112,7 +131,7 @@ impl<'p> Decoder<'p> {
     pub fn begin_body(&mut self) {
         self.out.clear();
         self.segments.clear();
-        (self.depth, self.held, self.cid) = (0, 0, None);
+        (self.depth, self.held, self.cid, self.text_content) = (0, 0, None, None);
         self.push(Doing::Root, TypeId::ANY, None);
         if !matches!(self.body, Body::Element(_)) {
             self.out.push(b'{');
@@ -125,6 +144,11 @@ impl<'p> Decoder<'p> {
     /// When the element or text is not what the schema says.
     #[inline]
     pub fn event(&mut self, reader: &Reader<'_>, event: Event) -> Result {
+        if let Some(content) = &mut self.text_content
+            && self.depth > content.frame + usize::from(event == Event::End)
+        {
+            content.fragment.event(reader, event);
+        }
         match event {
             Event::Start => self.start(reader),
             Event::Text => self.characters(reader),
@@ -238,39 +262,6 @@ impl<'p> Decoder<'p> {
         schemas[model].step(&mut self.frames[at].run, schemas.wildcards(), other, sym)
     }
 
-    fn mixed_child(&mut self, reader: &Reader<'_>) -> Result {
-        let plan = self.plan;
-        let at = self.depth - 1;
-        self.close_string(at);
-        let frame = &mut self.frames[at];
-        let Some(elements) = plan.shape(frame.ty).elements() else { return Ok(()) };
-        let name = reader.name();
-        let schemas = &plan.schemas;
-        let hit = schemas[elements.model].step(
-            &mut frame.run,
-            schemas.wildcards(),
-            name.namespace,
-            name.sym,
-        );
-        let Some(hit) = hit else { return Err(self.unexpected(reader, elements, at)) };
-        comma(&mut self.frames[at].comma, &mut self.out);
-        match hit {
-            Hit::Element { element, particle } => {
-                let leaf = elements.leaf(particle, Some(element), 0);
-                let Some(leaf) = leaf.and_then(|leaf| elements.leaves.get(leaf as usize)) else {
-                    return Err(too_large(reader));
-                };
-                self.out.push(b'{');
-                let member = &elements.scopes[leaf.scope as usize].members[leaf.member as usize];
-                self.out.extend_from_slice(member.json_key.as_bytes());
-                self.begin(reader, Some(element), schemas[element].ty)?;
-                self.top().wrapped = true;
-                Ok(())
-            }
-            Hit::Any { wildcard, .. } => self.begin_any(reader, wildcard),
-        }
-    }
-
     /// Begins the value of an element of a declared type.
     #[inline]
     fn begin(
@@ -325,6 +316,7 @@ impl<'p> Decoder<'p> {
     /// Begins the content of an object whose attributes are written.
     fn begin_content(
         &mut self,
+        reader: &Reader<'_>,
         shape: &Shape,
         ty: TypeId,
         element: Option<ElementId>,
@@ -349,7 +341,11 @@ impl<'p> Decoder<'p> {
                 if comma {
                     self.out.push(b',');
                 }
-                self.out.extend_from_slice(b"\"$content\":[");
+                self.out.extend_from_slice(b"\"$content\":");
+                if elements.as_text && self.text_content.is_none() {
+                    self.begin_text_content(reader);
+                }
+                self.out.push(b'[');
                 let plan = self.plan;
                 let frame = self.push(Doing::Mixed, ty, element);
                 plan.schemas[elements.model].start(&mut frame.run);
@@ -388,38 +384,6 @@ impl<'p> Decoder<'p> {
         self.begin(reader, Some(element), plan.schemas[element].ty)?;
         self.top().wrapped = true;
         Ok(())
-    }
-
-    /// Opens `$content` and takes a child of a tree that no schema describes.
-    fn generic_child(&mut self, reader: &Reader<'_>) -> Result {
-        let at = self.depth - 1;
-        self.open_content(at);
-        self.close_string(at);
-        comma(&mut self.frames[at].comma, &mut self.out);
-        match self.plan.schemas.element(reader.name().sym) {
-            Some(element) => self.begin_known(reader, element),
-            None => self.begin_generic(reader, true),
-        }
-    }
-
-    fn open_content(&mut self, at: usize) {
-        let frame = &mut self.frames[at];
-        if frame.in_content {
-            return;
-        }
-        if frame.comma {
-            self.out.push(b',');
-        }
-        self.out.extend_from_slice(b"\"$content\":[");
-        (frame.in_content, frame.comma) = (true, false);
-    }
-
-    fn close_string(&mut self, at: usize) {
-        let frame = &mut self.frames[at];
-        if frame.in_string {
-            self.out.push(b'"');
-            frame.in_string = false;
-        }
     }
 
     #[inline]
@@ -468,7 +432,9 @@ impl<'p> Decoder<'p> {
             Doing::Mixed => {
                 self.close_string(at);
                 self.check_end(reader, at)?;
-                self.out.extend_from_slice(b"]}");
+                self.out.push(b']');
+                self.end_text_content(at);
+                self.out.push(b'}');
             }
             Doing::Generic => {
                 self.close_string(at);

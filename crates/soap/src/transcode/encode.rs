@@ -6,6 +6,7 @@
 
 mod attributes;
 mod content;
+mod fragment;
 mod order;
 mod parts;
 mod start;
@@ -521,6 +522,9 @@ impl<'p> Encoder<'p> {
                 }
                 _ => Err(self.wrong_kind(reader, "no array")),
             },
+            Slot::Content if self.content_is_text(self.frames[at].ty) => {
+                Err(self.wrong_kind(reader, "a string that holds XML"))
+            }
             Slot::Content => {
                 self.close_tag();
                 let (ty, element) = (self.frames[at].ty, self.frames[at].element);

@@ -13,6 +13,7 @@
 mod bunch;
 mod decode;
 mod encode;
+mod fragment;
 mod names;
 pub(crate) mod outline;
 mod parts;
@@ -44,7 +45,7 @@ pub enum Numbers {
 }
 
 /// What may be chosen for a service. Each option but `numbers` is off by default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Options {
     /// How numbers appear.
     pub numbers: Numbers,
@@ -63,6 +64,9 @@ pub struct Options {
     /// The members of a repeated group are arrays of the object around, by key, instead of rounds under `$items`, where
     /// each stands at one place only. Between which others an element came is lost.
     pub grouped: bool,
+    /// Types whose mixed content is a text of XML instead of an array: as `$type` names them, or by the names of their components in
+    /// OpenAPI; `*` for all.
+    pub xml_string: Vec<String>,
     /// Absent attributes that have a default are written into the JSON.
     pub apply_defaults: bool,
 }

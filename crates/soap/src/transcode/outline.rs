@@ -161,6 +161,8 @@ pub(crate) enum Body<'p> {
     Value(TypeId),
     /// Members.
     Members(Fields<'p>),
+    /// `$content`, a text of XML.
+    Text,
     /// `$content`, with these members in any order.
     Mixed(Fields<'p>),
 }
@@ -218,6 +220,7 @@ impl Plan {
                 Fields { members, .. } if members.is_empty() => Body::Empty,
                 fields => Body::Members(fields),
             },
+            Kind::Mixed(elements) if elements.as_text => Body::Text,
             Kind::Mixed(elements) => Body::Mixed(fields(elements, 0)),
             _ => Body::Empty,
         };

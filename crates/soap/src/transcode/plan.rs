@@ -25,6 +25,8 @@ pub struct Plan {
     scalars: Vec<Option<Scalar>>,
     /// By element.
     tags: Vec<Tag>,
+    /// What the option `xml_string` names, and is no type with mixed content.
+    unmixed: Vec<String>,
 }
 
 /// What a message's body holds.
@@ -237,12 +239,13 @@ impl Plan {
             .all_elements()
             .map(|(_, decl)| Tag::new(&schemas, &names, decl.namespace, decl.name))
             .collect();
-        let shapes = schemas
+        let mut shapes: Vec<Shape> = schemas
             .all_types()
             .map(|(id, _)| Shape::compile(&schemas, &names, &options, id))
             .collect();
         let swa_ref = super::parts::swa_ref(&schemas);
-        Self { options, names, swa_ref, shapes, scalars, tags, schemas }
+        let unmixed = text_content(&schemas, &names, &options, &mut shapes);
+        Self { options, names, swa_ref, shapes, scalars, tags, unmixed, schemas }
     }
 
     /// The schemas it was made from.
@@ -255,6 +258,12 @@ impl Plan {
     #[must_use]
     pub const fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// What the option `xml_string` names, and is no type with mixed content.
+    #[must_use]
+    pub fn unmixed(&self) -> &[String] {
+        &self.unmixed
     }
 
     /// The aliases of namespaces and types.
@@ -279,6 +288,34 @@ impl Plan {
     pub(super) const fn numbers(&self) -> Numbers {
         self.options.numbers
     }
+}
+
+/// Notes whose content is a text; what cannot be is answered.
+fn text_content(
+    schemas: &Schemas,
+    names: &Names,
+    options: &Options,
+    shapes: &mut [Shape],
+) -> Vec<String> {
+    if options.xml_string.is_empty() {
+        return Vec::new();
+    }
+    let (components, _) = crate::openapi::component_names(schemas, names);
+    let mut unmixed = Vec::new();
+    for wanted in &options.xml_string {
+        let mut found = false;
+        for (at, shape) in shapes.iter_mut().enumerate() {
+            let Kind::Mixed(elements) = &mut shape.kind else { continue };
+            let named = names.type_named(wanted).is_some_and(|ty| ty.index() == at);
+            if wanted == "*" || named || components.get(at).is_some_and(|name| name == wanted) {
+                (elements.as_text, found) = (true, true);
+            }
+        }
+        if !found {
+            unmixed.push(wanted.clone());
+        }
+    }
+    unmixed
 }
 
 impl Tag {

@@ -61,7 +61,7 @@ impl<'t> Case<'t> {
         let element = schemas
             .element_named(&ExpandedName::new("urn:t", self.element))
             .ok_or("no such element")?;
-        let plan = Plan::new(Arc::new(schemas), self.options);
+        let plan = Plan::new(Arc::new(schemas), self.options.clone());
         let message = plan.message(Body::Element(element));
         if self.way != "xml" {
             let mut decoder = Decoder::new(&plan, &message);
@@ -120,6 +120,8 @@ pub(crate) fn options(text: &str) -> Options {
             "empty_as_null" => options.empty_as_null = true,
             "ignore_unknown" => options.ignore_unknown = true,
             "collapse_wrapped_arrays" => options.collapse_wrapped_arrays = true,
+            "xml_string" => options.xml_string = vec!["*".to_owned()],
+            "xml_string=P" => options.xml_string = vec!["P".to_owned(), "o.note".to_owned()],
             "grouped" => options.grouped = true,
             "apply_defaults" => options.apply_defaults = true,
             _ => panic!("no option {word}"),

@@ -12,13 +12,14 @@ use pasarela_soap::{Limits, json, xml};
 use crate::transcode::canonical;
 
 /// The options of a face, one by one, and whether XML comes back as it was. Where it does not, the JSON does.
-pub(crate) const EACH: [(&str, bool); 8] = [
+pub(crate) const EACH: [(&str, bool); 9] = [
     ("", true),
     ("numbers=number", true),
     ("numbers=string", true),
     ("collapse_wrapped_arrays", true),
     ("emit_empty_arrays", true),
     ("empty_as_null", true),
+    ("xml_string", true),
     ("apply_defaults", false),
     ("grouped", false),
 ];

@@ -156,3 +156,11 @@ fn a_message_in_parts_becomes_json_and_json_in_parts_an_envelope_in_parts() {
     let (said, _) = ran(words, "Content-Type: multipart/mixed; boundary=b\r\n\r\n").unwrap_err();
     assert!(said.contains("multipart/related"), "{said}");
 }
+
+#[test]
+fn a_type_whose_content_is_to_be_a_text_has_to_have_such_content() {
+    let (said, code) =
+        ran("--operation GetPrice --message request --xml-string Price", "{}").unwrap_err();
+    assert!(said.contains("no type \"Price\" with mixed content"), "{said}");
+    assert_eq!(code, ExitCode::from(2));
+}

@@ -118,7 +118,7 @@ impl Decoder<'_> {
         if nil {
             self.push(Doing::Nil, ty, element).wrapped = true;
         } else {
-            self.begin_content(shape, ty, element, before);
+            self.begin_content(reader, shape, ty, element, before);
         }
         Ok(())
     }
@@ -389,7 +389,7 @@ impl Decoder<'_> {
             if nil {
                 self.push(Doing::Nil, ty, None).wrapped = true;
             } else {
-                self.begin_content(shape, ty, None, before);
+                self.begin_content(reader, shape, ty, None, before);
             }
             return Ok(());
         }

@@ -7,6 +7,8 @@ use crate::transcode::scalar::write_string;
 use crate::xml::Reader;
 use crate::xsd::model::TypeId;
 
+const BESIDE_TEXT: &str = "content that becomes a text may not refer to a part of the message";
+
 impl Decoder<'_> {
     /// Says that the next message has parts beside it, to which it may refer. What refers to one is written as
     /// `{"$cid": "…"}`, byte for byte so that it can be found: no value of JSON looks like it.
@@ -29,6 +31,9 @@ impl Decoder<'_> {
         if !is_include || !fits || self.references.is_none() {
             let why = "a value is due here, and no element may stand in it";
             return Err(invalid(reader, "cvc-type.3.1.2", why));
+        }
+        if self.text_content.is_some() {
+            return Err(invalid(reader, "xop", BESIDE_TEXT));
         }
         if self.cid.is_some() || !self.is_blank() {
             let why = "xop:Include has to be all that is in its element";
@@ -57,6 +62,9 @@ impl Decoder<'_> {
             }
             None => return Ok(false),
         };
+        if self.text_content.is_some() {
+            return Err(invalid(reader, "xop", BESIDE_TEXT));
+        }
         let Some(references) = &mut self.references else { return Ok(false) };
         if references.iter().any(|known| known.id == id) {
             let why = format!("the part {id:?} is referred to twice");

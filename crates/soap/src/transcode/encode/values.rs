@@ -60,7 +60,7 @@ impl Encoder<'_> {
                 _ => Err(self.wrong_kind(reader, "a string")),
             },
             Slot::Name | Slot::Ignored => Ok(()),
-            Slot::Content => Err(self.wrong_kind(reader, "an array")),
+            Slot::Content => self.content_text(reader, token),
             Slot::Top => Err(self.wrong_kind(reader, "an object")),
         }
     }
