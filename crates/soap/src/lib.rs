@@ -13,6 +13,7 @@ pub mod mime;
 pub mod name;
 pub mod openapi;
 pub mod sample;
+pub mod security;
 pub mod transcode;
 pub mod wsdl;
 pub mod xml;

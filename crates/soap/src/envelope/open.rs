@@ -33,6 +33,8 @@ pub struct Envelope {
     pub headers: Vec<HeaderBlock>,
     /// What WS-Addressing says.
     pub addressing: Addressing,
+    /// Where the body starts, in bytes of the message as UTF-8.
+    pub body_at: u64,
     /// The name of the body's child; none when the body is empty.
     pub body: Option<ExpandedName>,
     /// Whether the body's child is a fault.
@@ -109,6 +111,7 @@ impl Opener {
             version: SoapVersion::V11,
             headers: Vec::new(),
             addressing: Addressing::default(),
+            body_at: 0,
             body: None,
             is_fault: false,
         };
@@ -152,6 +155,11 @@ impl Opener {
         }
     }
 
+    /// The header block that started last.
+    pub fn block(&self) -> Option<&HeaderBlock> {
+        self.envelope.headers.last()
+    }
+
     /// What was read.
     pub fn into_envelope(self) -> Envelope {
         self.envelope
@@ -176,7 +184,10 @@ impl Opener {
                 return Err(refuse(reader, format!("the root element is {local}, not Envelope")));
             }
             (At::Envelope, "Header") if ours => self.at = At::Header,
-            (At::Envelope | At::AfterHeader, "Body") if ours => self.at = At::Body,
+            (At::Envelope | At::AfterHeader, "Body") if ours => {
+                self.at = At::Body;
+                self.envelope.body_at = reader.span().start;
+            }
             (At::Envelope | At::AfterHeader, local) => {
                 return Err(refuse(reader, format!("{local} stands where Header or Body has to")));
             }

@@ -17,6 +17,9 @@ pub struct Canonical {
     pub comments: bool,
     /// Prefixes that exclusive form treats as the other one does (`InclusiveNamespaces`); `#default` for the default.
     pub inclusive_prefixes: Vec<String>,
+    /// Bytes that are written at most. Where siblings declare what their parent does not use, canonical form can be a thousand
+    /// times as long as what was read.
+    pub bytes_max: Option<usize>,
 }
 
 impl Canonical {
@@ -32,7 +35,7 @@ impl Canonical {
     /// is complete only where there are none.
     ///
     /// # Errors
-    /// What the reader finds, and when the document does not end before a stream does.
+    /// What the reader finds, when the document does not end before a stream does, and when it would be too long.
     pub fn write(&self, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Box<Fault>> {
         let mut rendered = Rendered::default();
         let base = reader.depth();
@@ -42,6 +45,9 @@ impl Canonical {
         }
         loop {
             let event = reader.pull()?;
+            if self.bytes_max.is_some_and(|most| out.len() > most) {
+                return Err(reader.fault(FaultKind::Limit, "canonical form is too long"));
+            }
             match event {
                 Event::Start => self.start(reader, &mut rendered, out),
                 Event::End => {
@@ -76,17 +82,20 @@ impl Canonical {
         rendered.levels.push(rendered.bindings.len());
         out.push(b'<');
         qname(name.prefix, name.local, out);
-        let mut wanted = self.namespaces(reader);
+        let mut wanted = match self.exclusive {
+            true => self.used(reader),
+            false => all(reader),
+        };
         wanted.sort_unstable();
         wanted.dedup();
         for (prefix, uri) in wanted {
-            if rendered.uri(&prefix) == uri {
+            if rendered.uri(prefix) == uri {
                 continue;
             }
             out.extend_from_slice(if prefix.is_empty() { b" xmlns" } else { b" xmlns:" });
             out.extend_from_slice(prefix.as_bytes());
-            attribute_value(&uri, out);
-            rendered.bindings.push((prefix, uri));
+            attribute_value(uri, out);
+            rendered.bindings.push((prefix.to_owned(), uri.to_owned()));
         }
         let mut attributes: Vec<_> = reader.attributes().collect();
         attributes.sort_by_key(|a| (reader.uri(a.name.namespace), a.name.local));
@@ -98,28 +107,31 @@ impl Canonical {
         out.push(b'>');
     }
 
-    /// The namespaces that an element has to declare unless one around it did.
-    fn namespaces(&self, reader: &Reader<'_>) -> Vec<(String, String)> {
-        let owned = |(prefix, uri): (&str, &str)| (prefix.to_owned(), uri.to_owned());
-        let mut in_scope: Vec<_> = reader.namespaces_in_scope().map(owned).collect();
-        let default = reader.namespace("").map_or("", |id| reader.uri(id));
-        if default.is_empty() {
-            in_scope.push((String::new(), String::new()));
-        }
-        if !self.exclusive {
-            return in_scope;
-        }
-        let listed = |prefix: &str| {
-            let prefix = if prefix.is_empty() { "#default" } else { prefix };
-            self.inclusive_prefixes.iter().any(|listed| listed == prefix)
-        };
-        let used = |prefix: &str| {
-            reader.name().prefix == prefix
-                || !prefix.is_empty() && reader.attributes().any(|a| a.name.prefix == prefix)
-        };
-        in_scope.retain(|(prefix, _)| listed(prefix) || used(prefix));
-        in_scope
+    /// The namespaces that an element visibly uses, and those that were asked for (Exclusive XML Canonicalization 1.0, section 3).
+    fn used<'r>(&'r self, reader: &'r Reader<'_>) -> Vec<(&'r str, &'r str)> {
+        let listed = self.inclusive_prefixes.iter();
+        let listed = listed.map(|prefix| if prefix == "#default" { "" } else { prefix.as_str() });
+        let of_attributes = reader.attributes().map(|attribute| attribute.name.prefix);
+        let of_attributes = of_attributes.filter(|prefix| !prefix.is_empty());
+        let prefixes = [reader.name().prefix].into_iter().chain(of_attributes).chain(listed);
+        let bound = prefixes.filter(|prefix| *prefix != "xml").filter_map(|prefix| {
+            match reader.namespace(prefix) {
+                Some(namespace) => Some((prefix, reader.uri(namespace))),
+                // No default is the empty one; a prefix that is listed need not be declared.
+                None => prefix.is_empty().then_some(("", "")),
+            }
+        });
+        bound.collect()
     }
+}
+
+/// The namespaces in scope, the absence of a default among them.
+fn all<'r>(reader: &'r Reader<'_>) -> Vec<(&'r str, &'r str)> {
+    let mut in_scope: Vec<_> = reader.namespaces_in_scope().collect();
+    if reader.namespace("").is_none_or(|id| reader.uri(id).is_empty()) {
+        in_scope.push(("", ""));
+    }
+    in_scope
 }
 
 /// What the elements around have declared in the output.

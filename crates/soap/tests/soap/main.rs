@@ -10,6 +10,7 @@
     reason = "tests tell what they measure and skip"
 )]
 
+mod canonical_peers;
 mod constructs;
 mod corpus;
 mod encoding;
@@ -23,6 +24,8 @@ mod openapi_documents;
 mod openapi_faces;
 mod openapi_instances;
 mod parts;
+mod security;
+mod security_attacks;
 mod transcode;
 mod transcode_corpus;
 mod transcode_samples;

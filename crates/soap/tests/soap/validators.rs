@@ -77,3 +77,10 @@ pub(crate) fn refusals(
     };
     Some(output.lines().filter_map(confirmed).collect())
 }
+
+/// The exclusive canonical form of parts of documents. Each line of `input` is the document in Base64, the number of the element
+/// and the prefixes that are listed; each line of the answer is the digest of the form in Base64, and the form.
+pub(crate) fn canonical(input: &str) -> Option<Vec<String>> {
+    let output = judge("peers/soap/oracles/canonical.py", "xmlsec, lxml", "parts", input)?;
+    Some(output.lines().map(str::to_owned).collect())
+}
