@@ -6,6 +6,7 @@ mod check;
 mod command;
 mod fuzz;
 mod peers;
+mod postgres;
 mod rows;
 mod source;
 mod suite;
@@ -24,6 +25,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("test long", "the long forms: all of Autobahn, 1,000 reloads, 20 upgrades, bodies of a GiB"),
     ("rows", "each row of the reliability reference with the tests that carry it"),
     ("peers", "installs the foreign programs that tests and benchmark talk to"),
+    ("postgres COMMAND…", "runs a command beside a PostgreSQL server that lives as long as it does"),
     ("bench proxy", "ourselves beside nginx, HAProxy and Envoy (--smoke: does it still work?)"),
     (
         "bench soap",
@@ -59,6 +61,7 @@ fn run(words: &[String]) -> Result<ExitCode> {
         ["bench", ..] => {
             bench::run(&words[1..])?.iter().for_each(|line| println!("left out: {line}"))
         }
+        ["postgres", command @ ..] if !command.is_empty() => return postgres::beside(command),
         ["fuzz"] => fuzz::list()?,
         ["fuzz", "keep", target] => fuzz::keep(target)?,
         ["fuzz", target] => fuzz::run(target)?,

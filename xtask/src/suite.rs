@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::command::{Cargo, find_program, in_ci};
-use crate::{bench, check, peers, tidy};
+use crate::{bench, check, peers, postgres, tidy};
 
 /// What became of a step.
 enum Outcome {
@@ -178,11 +178,23 @@ fn build() -> Outcome {
 
 fn tests() -> Outcome {
     let arguments = ["--workspace", "--all-features"];
-    if has_nextest() {
-        return done(Cargo::new(&["nextest", "run"]).args(arguments).run());
+    let tests = match has_nextest() {
+        true => Cargo::new(&["nextest", "run"]),
+        false => {
+            println!("cargo-nextest is not installed; cargo test runs the same tests, a file at a time");
+            Cargo::new(&["test", "--all-targets", "--no-fail-fast"])
+        }
+    };
+    let tests = tests.args(arguments);
+    // One server for the whole run: each test makes a database of its own.
+    match postgres::Server::start() {
+        Ok(server) => done(server.known_to(tests).run()),
+        Err(error) if in_ci() => Outcome::Failed(format!("PostgreSQL does not start: {error:#}")),
+        Err(error) => {
+            println!("tests on PostgreSQL are left out: {error:#}");
+            done(tests.run())
+        }
     }
-    println!("cargo-nextest is not installed; cargo test runs the same tests, a file at a time");
-    done(Cargo::new(&["test", "--all-targets", "--no-fail-fast"]).args(arguments).run())
 }
 
 fn smoke() -> Outcome {

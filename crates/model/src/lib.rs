@@ -4,12 +4,18 @@
 //! how a word is written in a configuration file: that is the binary's business. A [`Snapshot`]
 //! is what the data plane serves from; it is built once, checked, and never changed.
 
+mod id;
 mod limits;
 mod problem;
 mod rest;
 mod secret;
 mod snapshot;
+mod time;
 
+pub use id::{
+    ApplicationId, Id, InvitationId, KeyId, MemberId, NotAnId, OrganisationId, PlanId,
+    SubscriptionId, TokenId,
+};
 pub use limits::Limits;
 pub use problem::{Code, Side};
 pub use rest::{Dates, Mtom, Numbers, RestFace, RestOperation, RestParameter};
@@ -21,3 +27,4 @@ pub use snapshot::{
     Quota, QuotaOver, QuotaWindow, Rate, Reference, Retries, ServedContract, Snapshot,
     Subscription, Timeouts, Upstream, UpstreamTarget, UpstreamTls, Visibility,
 };
+pub use time::Timestamp;

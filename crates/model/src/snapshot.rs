@@ -482,6 +482,20 @@ pub enum OrganisationKind {
     Customer,
 }
 
+impl OrganisationKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Owner, Self::Partner, Self::Customer];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Partner => "partner",
+            Self::Customer => "customer",
+        }
+    }
+}
+
 /// What calls.
 #[derive(Debug, Clone)]
 pub struct Application {

@@ -7,6 +7,7 @@
 //! - [`Gateway`] spawns the real binary and watches it: addresses, logs, memory, signals.
 //! - [`RawClient`] (TCP or TLS) and [`H2Client`] (frames) stand in front of it.
 //! - [`Upstream`] stands behind it and keeps what it was sent.
+//! - [`postgres_database`] is a database for one test.
 //!
 //! A helper that meets something impossible panics: it is a test that is failing.
 
@@ -16,6 +17,7 @@ mod h2;
 mod hpack;
 mod load;
 mod message;
+mod postgres;
 mod process;
 mod tls;
 mod upstream;
@@ -27,6 +29,7 @@ pub use h2::{Frame, H2Client, H2Outcome, error, flag, frame, setting};
 pub use hpack::{Decoder, Field, indexed, literal, literal_indexed};
 pub use load::{Load, LoadReport};
 pub use message::{Fields, Request, Response};
+pub use postgres::postgres_database;
 pub use process::Process;
 pub use tls::{Authority, ClientTls, Identity};
 pub use upstream::{Conn, Upstream};

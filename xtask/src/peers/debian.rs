@@ -90,7 +90,7 @@ fn never_at_boot(packages: &[&str]) {
         return;
     }
     for package in packages {
-        if matches!(*package, "nginx" | "haproxy" | "lighttpd" | "varnish") {
+        if matches!(*package, "nginx" | "haproxy" | "lighttpd" | "postgresql" | "varnish") {
             let _ = run(Command::new("systemctl").args(["disable", "--now", "--quiet", package]));
         }
     }

@@ -53,6 +53,8 @@ pub(crate) enum Peer {
     Openssl,
     /// PHP with its SOAP extension.
     Php,
+    /// PostgreSQL, the server.
+    Postgresql,
     /// Python servers and protocol libraries (gunicorn, uvicorn, h2, websockets, zeep, suds, spyne).
     PythonPackages,
     /// slowhttptest.
@@ -98,6 +100,7 @@ impl Peer {
         Self::NodePackages,
         Self::Openssl,
         Self::Php,
+        Self::Postgresql,
         Self::PythonPackages,
         Self::Slowhttptest,
         Self::SoapLite,
@@ -129,6 +132,7 @@ impl Peer {
             Self::Php => {
                 Source::Debian(&[("php-cli", "php"), ("php-soap", "/usr/share/doc/php-soap")])
             }
+            Self::Postgresql => Source::Debian(&[("postgresql", "/usr/lib/postgresql")]),
             Self::Slowhttptest => Source::Debian(&[("slowhttptest", "slowhttptest")]),
             Self::SoapLite => Source::Debian(&[
                 ("libmime-lite-perl", "/usr/share/perl5/MIME/Lite.pm"),

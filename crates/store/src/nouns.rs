@@ -1,0 +1,17 @@
+//! The nouns, a file for each family, with the questions that only they are asked.
+
+mod answers;
+mod applications;
+mod audit;
+mod organisations;
+mod people;
+mod plans;
+mod subscriptions;
+
+pub use answers::Answered;
+pub use applications::{Application, ApplicationKey};
+pub use audit::{AuditEntry, AuditFilter, AuditRow, Verified};
+pub use organisations::Organisation;
+pub use people::{Invitation, Member, Token};
+pub use plans::{Plan, PlanVersion};
+pub use subscriptions::{Admission, Holding, Subscription};

@@ -1,0 +1,122 @@
+//! Subscriptions: an application's right to call an API on a plan; and who was admitted to ask.
+
+use pasarela_model::{ApplicationId, OrganisationId, PlanId, SubscriptionId, Timestamp};
+
+use crate::{
+    Application, ApplicationKey, Error, Organisation, Plan, PlanVersion, SubscriptionState, Tx,
+    column::Column as _, noun::noun,
+};
+
+noun! {
+    /// An application × an API, on a plan.
+    Subscription = "subscription" in "subscriptions", by ["application", "organisation", "state"] {
+        /// Its id.
+        id: SubscriptionId,
+        /// Rises with each change.
+        version: i64,
+        /// Whose application it is.
+        organisation: OrganisationId,
+        /// Who calls.
+        application: ApplicationId,
+        /// What is called: `name/v1`, as the configuration has it.
+        api: String,
+        /// The plan, one of the store's…
+        plan: Option<PlanId>,
+        /// …in these terms;
+        plan_version: Option<i64>,
+        /// or one of the configuration file's, by name.
+        file_plan: Option<String>,
+        /// Where it stands.
+        state: SubscriptionState,
+        /// When it was asked for.
+        created: Timestamp,
+        /// When it came to stand there.
+        decided: Option<Timestamp>,
+    }
+}
+
+/// A partner may see an API, and ask for subscriptions to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admission {
+    /// The partner.
+    pub organisation: OrganisationId,
+    /// `name/v1`.
+    pub api: String,
+    /// Since when.
+    pub created: Timestamp,
+}
+
+/// All that the gateway can serve from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holding {
+    /// How many changes led to it.
+    pub generation: i64,
+    /// Everybody.
+    pub organisations: Vec<Organisation>,
+    /// All applications.
+    pub applications: Vec<Application>,
+    /// All keys.
+    pub keys: Vec<ApplicationKey>,
+    /// All plans.
+    pub plans: Vec<Plan>,
+    /// The terms that somebody is on.
+    pub versions: Vec<PlanVersion>,
+    /// All subscriptions.
+    pub subscriptions: Vec<Subscription>,
+}
+
+impl Tx {
+    /// Admits a partner; nothing new where it is admitted.
+    ///
+    /// # Errors
+    /// What every change to the store may meet.
+    pub async fn admit(&mut self, admission: &Admission) -> Result<(), Error> {
+        let sql = "INSERT INTO admissions (organisation, api, created) VALUES ($1, $2, $3) \
+                   ON CONFLICT (organisation, api) DO NOTHING";
+        let values = vec![
+            admission.organisation.to_value(),
+            admission.api.to_value(),
+            admission.created.to_value(),
+        ];
+        self.execute(sql, values).await.map(drop)
+    }
+
+    /// Takes an admission back; whether there was one.
+    ///
+    /// # Errors
+    /// What every change to the store may meet.
+    pub async fn dismiss(&mut self, who: &OrganisationId, api: &str) -> Result<bool, Error> {
+        let sql = "DELETE FROM admissions WHERE organisation = $1 AND api = $2";
+        Ok(self.execute(sql, vec![who.to_value(), api.to_owned().to_value()]).await? > 0)
+    }
+
+    /// What an organisation was admitted to.
+    ///
+    /// # Errors
+    /// What every question to the store may meet.
+    pub async fn admissions(&mut self, who: &OrganisationId) -> Result<Vec<Admission>, Error> {
+        let sql = "SELECT organisation, api, created FROM admissions WHERE organisation = $1 \
+                   ORDER BY api";
+        let rows = self.query(sql, vec![who.to_value()]).await?;
+        let read = rows.into_iter().map(|mut row| {
+            Ok(Admission { organisation: row.take()?, api: row.take()?, created: row.take()? })
+        });
+        read.collect()
+    }
+
+    /// All that the gateway can serve from.
+    ///
+    /// # Errors
+    /// What every question to the store may meet.
+    pub async fn holding(&mut self) -> Result<Holding, Error> {
+        Ok(Holding {
+            generation: self.generation().await?,
+            organisations: self.every().await?,
+            applications: self.every().await?,
+            keys: self.every().await?,
+            plans: self.every().await?,
+            versions: self.plan_versions_in_use().await?,
+            subscriptions: self.every().await?,
+        })
+    }
+}
