@@ -25,7 +25,10 @@ const COMMANDS: &[(&str, &str)] = &[
     ("test long", "the long forms: all of Autobahn, 1,000 reloads, 20 upgrades, bodies of a GiB"),
     ("rows", "each row of the reliability reference with the tests that carry it"),
     ("peers", "installs the foreign programs that tests and benchmark talk to"),
-    ("postgres COMMAND…", "runs a command beside a PostgreSQL server that lives as long as it does"),
+    (
+        "postgres COMMAND…",
+        "runs a command beside a PostgreSQL server that lives as long as it does",
+    ),
     ("bench proxy", "ourselves beside nginx, HAProxy and Envoy (--smoke: does it still work?)"),
     (
         "bench soap",

@@ -157,6 +157,6 @@ fn as_user(program: &Path, user: Option<(u32, u32)>) -> Command {
 
 fn answers(programs: &Path, port: u16) -> bool {
     let mut ready = Command::new(programs.join("pg_isready"));
-    ready.args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]);
+    ready.args(["-q", "-h", "127.0.0.1", "-U", USER, "-d", "postgres", "-p", &port.to_string()]);
     ready.status().is_ok_and(|status| status.success())
 }

@@ -181,7 +181,9 @@ fn tests() -> Outcome {
     let tests = match has_nextest() {
         true => Cargo::new(&["nextest", "run"]),
         false => {
-            println!("cargo-nextest is not installed; cargo test runs the same tests, a file at a time");
+            println!(
+                "cargo-nextest is not installed; cargo test runs the same tests, a file at a time"
+            );
             Cargo::new(&["test", "--all-targets", "--no-fail-fast"])
         }
     };

@@ -11,7 +11,6 @@ pub(crate) use sqlite::Sqlite;
 
 use crate::{Boxed, Error};
 
-
 /// SQLite or PostgreSQL.
 pub(crate) trait Engine: Send + Sync {
     /// A connection that writes; there is one at a time.

@@ -74,11 +74,7 @@ pub enum Outcome {
 
 impl Error {
     pub(crate) fn unavailable(doing: &'static str, source: impl Into<Option<sqlx::Error>>) -> Self {
-        Self::Unavailable {
-            doing,
-            outcome: Outcome::NotDone,
-            source: source.into().map(Arc::new),
-        }
+        Self::Unavailable { doing, outcome: Outcome::NotDone, source: source.into().map(Arc::new) }
     }
 
     /// A change whose end nobody saw.
@@ -122,11 +118,9 @@ impl Error {
     /// The same, where a commit was under way.
     pub(crate) fn after_commit(self) -> Self {
         match self {
-            Self::Unavailable { source, .. } => Self::Unavailable {
-                doing: "committing",
-                outcome: Outcome::Unknown,
-                source,
-            },
+            Self::Unavailable { source, .. } => {
+                Self::Unavailable { doing: "committing", outcome: Outcome::Unknown, source }
+            }
             other => other,
         }
     }

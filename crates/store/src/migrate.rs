@@ -25,11 +25,8 @@ pub(crate) struct Migration {
 }
 
 /// Ours, oldest first.
-pub(crate) const OURS: &[Migration] = &[Migration {
-    number: 1,
-    name: "nouns",
-    sql: include_str!("../migrations/0001-nouns.sql"),
-}];
+pub(crate) const OURS: &[Migration] =
+    &[Migration { number: 1, name: "nouns", sql: include_str!("../migrations/0001-nouns.sql") }];
 
 /// Why a database and this binary do not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -130,9 +127,9 @@ struct Applied {
 async fn applied(tx: &mut Tx) -> Result<Vec<Applied>, Error> {
     let sql = "SELECT number, name, digest FROM migrations ORDER BY number";
     let rows = tx.query(sql, Vec::new()).await?;
-    let read = rows.into_iter().map(|mut row| {
-        Ok(Applied { number: row.take()?, name: row.take()?, digest: row.take()? })
-    });
+    let read = rows
+        .into_iter()
+        .map(|mut row| Ok(Applied { number: row.take()?, name: row.take()?, digest: row.take()? }));
     read.collect()
 }
 

@@ -1,6 +1,7 @@
 //! The suite that both engines pass: one function a behaviour, run on each.
 
 mod commits;
+mod kills;
 mod migrations;
 mod nouns;
 

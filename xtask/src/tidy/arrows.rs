@@ -31,6 +31,7 @@ const ROOMS: &[Room] = &[
         uses: &["pasarela-contract", "pasarela-model", "pasarela-net", "pasarela-soap"],
         pure: false,
     },
+    Room { name: "pasarela-store", uses: &["pasarela-model"], pure: false },
     Room { name: "pasarela-net", uses: &["pasarela-model"], pure: false },
     Room { name: "pasarela-contract", uses: &["pasarela-model", "pasarela-soap"], pure: true },
     Room { name: "pasarela-soap", uses: &[], pure: true },
@@ -72,6 +73,8 @@ const GUARDED: &[(&str, &[&str])] = &[
     ("rustls-native-certs", &["pasarela-net"]),
     ("hickory-resolver", &["pasarela-net"]),
     ("socket2", &["pasarela-net"]),
+    // SQL stands in one room, and its statements are constants there.
+    ("sqlx", &["pasarela-store"]),
     // Pages and endpoints that are not the data plane.
     ("axum", &["pasarela"]),
     // An error of a library says what it was doing; only a program may say "it failed".

@@ -138,7 +138,8 @@ impl Connection for Link {
 
     fn script<'a>(&'a mut self, sql: &'a str) -> Boxed<'a, Result<(), Error>> {
         Box::pin(async move {
-            let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *self.connection).await;
+            let done =
+                sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *self.connection).await;
             done.map(drop).map_err(|error| Error::of_engine("writing", error))
         })
     }

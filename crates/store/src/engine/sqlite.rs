@@ -13,8 +13,10 @@ use std::{
 use sqlx::{
     AssertSqlSafe, Column as _, Row as _, TypeInfo as _, ValueRef as _,
     pool::PoolConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-        SqliteSynchronous},
+    sqlite::{
+        SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+        SqliteSynchronous,
+    },
 };
 
 use super::{Connection, Dialect, Engine, Row, Value};
@@ -171,7 +173,8 @@ impl Connection for Link {
 
     fn script<'a>(&'a mut self, sql: &'a str) -> Boxed<'a, Result<(), Error>> {
         Box::pin(async move {
-            let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *self.connection).await;
+            let done =
+                sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *self.connection).await;
             done.map(drop).map_err(|error| Error::of_engine("writing", error))
         })
     }
