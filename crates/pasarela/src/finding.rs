@@ -108,6 +108,22 @@ impl Finding {
         }
     }
 
+    /// Something that is wrong with no place in a file.
+    pub fn error(code: &'static str, message: String, cure: String) -> Self {
+        Self {
+            severity: Severity::Error,
+            code,
+            rule: None,
+            file: None,
+            line: 0,
+            column: 0,
+            path: String::new(),
+            excerpt: None,
+            message,
+            cure: Some(cure),
+        }
+    }
+
     /// Whether the file cannot be used for it.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use pasarela::{
-    commands::{check, convert, explain, health, lint, transcode, validate},
+    commands::{check, convert, explain, health, lint, publish, transcode, validate},
     demo, serve,
 };
 
@@ -29,6 +29,7 @@ enum Command {
     Explain(explain::Args),
     Health(health::Args),
     Lint(lint::Args),
+    Publish(publish::Args),
     Transcode(transcode::Args),
     Validate(validate::Args),
 }
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Lint(args) => lint::run(&args),
+        Command::Publish(args) => publish::run(&args),
         Command::Transcode(args) => transcode::run(&args),
         Command::Validate(args) => validate::run(&args),
     }

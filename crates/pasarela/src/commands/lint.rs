@@ -129,7 +129,7 @@ pub(super) fn judged(root: Document, documents: &mut dyn Resolver) -> Vec<Findin
     of_reading.chain(rules.iter().map(|lint| of_rule(&name, lint))).collect()
 }
 
-fn of_contract(name: &str, fault: &ContractFault) -> Finding {
+pub(super) fn of_contract(name: &str, fault: &ContractFault) -> Finding {
     Finding {
         severity: Severity::Error,
         code: config::Code::Contract.code(),

@@ -6,5 +6,6 @@ pub mod explain;
 pub mod fetching;
 pub mod health;
 pub mod lint;
+pub mod publish;
 pub mod transcode;
 pub mod validate;

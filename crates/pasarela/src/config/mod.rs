@@ -12,6 +12,7 @@ pub mod address;
 mod apis;
 mod checks;
 mod contracts;
+pub(crate) mod edit;
 pub mod fault;
 mod names;
 mod parties;
@@ -36,6 +37,7 @@ use pasarela_model::{Limits, Snapshot};
 pub use fault::{Code, Fault, Faults, Severity, Span};
 pub use price::Price;
 pub use settings::{AccessLog, Certificate, Listen, Settings, Storage, Tls, Traces};
+pub(crate) use units::{name_fault, name_from};
 pub use walk::Environment;
 pub(crate) use walk::read_file;
 

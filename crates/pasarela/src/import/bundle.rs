@@ -1,6 +1,12 @@
-//! A contract with all its documents: read from memory; what is kept of it in a folder.
+//! A contract with all its documents: read from memory, and kept in a folder.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use pasarela_soap::xsd::{Document, Resolver};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::{LOCK_FILE, Lock, Locked, Url, digest};
 
@@ -35,6 +41,11 @@ pub struct Piece {
     pub bytes: Vec<u8>,
 }
 
+/// Why documents were not stored.
+#[derive(Debug, thiserror::Error)]
+#[error("{} cannot be written", .0.display())]
+pub struct StoreError(pub PathBuf, #[source] pub io::Error);
+
 impl Bundle {
     pub(super) fn new(arrivals: Vec<Arrival>) -> Self {
         let mut pieces: Vec<Piece> = Vec::new();
@@ -66,10 +77,59 @@ impl Bundle {
         self.pieces.first().map_or("", |piece| &piece.locked.file)
     }
 
+    /// Calls the file of the contract itself so: who names it need not change. Another document of that name steps aside.
+    #[must_use]
+    pub fn called(mut self, file: &str) -> Self {
+        let old = self.root_file().to_owned();
+        for piece in &mut self.pieces {
+            if piece.locked.file == old {
+                file.clone_into(&mut piece.locked.file);
+            } else if piece.locked.file == file {
+                old.clone_into(&mut piece.locked.file);
+            }
+        }
+        self.lock = Lock { documents: self.pieces.iter().map(|p| p.locked.clone()).collect() };
+        self
+    }
+
     /// What is locked.
     pub const fn lock(&self) -> &Lock {
         &self.lock
     }
+
+    /// Writes everything and its lock into a new folder.
+    ///
+    /// # Errors
+    /// The first file that could not be written; nothing is left then.
+    pub fn store(&self, folder: &Path) -> Result<(), StoreError> {
+        let failed = |path: &Path, error| {
+            let _ = fs::remove_dir_all(folder);
+            StoreError(path.to_path_buf(), error)
+        };
+        fs::create_dir_all(folder).map_err(|error| StoreError(folder.to_path_buf(), error))?;
+        let lock = self.lock.text();
+        let documents = self.pieces.iter().map(|piece| (&*piece.locked.file, &*piece.bytes));
+        for (name, bytes) in documents.chain([(LOCK_FILE, lock.as_bytes())]) {
+            let path = folder.join(name);
+            write_through(&path, bytes).map_err(|error| failed(&path, error))?;
+        }
+        Ok(())
+    }
+
+    /// Puts what was stored in `made` in the place of `folder`, whose content is then in `made`: nobody sees a mixture.
+    ///
+    /// # Errors
+    /// When the file system does not do it.
+    pub fn exchange(made: &Path, folder: &Path) -> Result<(), StoreError> {
+        renameat_with(CWD, made, CWD, folder, RenameFlags::EXCHANGE)
+            .map_err(|error| StoreError(folder.to_path_buf(), error.into()))
+    }
+}
+
+fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    io::Write::write_all(&mut file, bytes)?;
+    file.sync_all()
 }
 
 impl Piece {

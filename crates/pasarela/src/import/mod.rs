@@ -23,7 +23,7 @@ use std::path::Path;
 use pasarela_soap::xsd::Document;
 
 pub use beside::Beside;
-pub use bundle::{Bundle, Piece};
+pub use bundle::{Bundle, Piece, StoreError};
 pub use lock::{LOCK_FILE, Lock, LockError, Locked, digest};
 pub use source::{Allowed, BringError, Rules, Source, bring};
 pub use url::{Url, UrlError};

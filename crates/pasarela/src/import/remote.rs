@@ -25,12 +25,12 @@ use pasarela_soap::{
 };
 
 use super::{
-    Allowed, Code, Rules, Url,
+    Code, Rules, Url,
     get::{Answer, Network, get},
     networks::{Reach, reach},
     url::bracketed,
 };
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 
 /// Documents of a contract.
 const DOCUMENTS_MAX: usize = 64;
@@ -155,7 +155,7 @@ impl<'r> Remote<'r> {
         let own = url.host == self.root.host
             && (url.port == self.root.port || (usual(url) && usual(&self.root)))
             && (url.secure || !self.root.secure);
-        own || self.rules.allow_hosts.iter().any(|allowed| allowed.fits(url))
+        own || self.rules.allows(url)
     }
 
     fn addresses(&mut self, host: &str) -> Result<(Vec<IpAddr>, Reach), Stop> {
@@ -200,18 +200,8 @@ impl<'r> Remote<'r> {
             Some(base) => format!("{what}, which {base} names, is not fetched"),
             None => format!("{what} is not fetched"),
         };
-        let finding = Finding {
-            severity: Severity::Error,
-            code: stop.code.code(),
-            rule: None,
-            file: None,
-            line: 0,
-            column: 0,
-            path: String::new(),
-            excerpt: None,
-            message: format!("{what}: {}.", stop.why),
-            cure: Some(stop.cure),
-        };
+        let message = format!("{what}: {}.", stop.why);
+        let finding = Finding::error(stop.code.code(), message, stop.cure);
         if !self.stops.contains(&finding) {
             self.stops.push(finding);
         }
@@ -268,12 +258,6 @@ impl Stop {
 impl Fetched {
     fn document(&self) -> Document {
         Document { url: self.found.to_string(), bytes: self.bytes.clone() }
-    }
-}
-
-impl Allowed {
-    fn fits(&self, url: &Url) -> bool {
-        self.host == url.host && self.port.is_none_or(|port| port == url.port)
     }
 }
 

@@ -61,11 +61,21 @@ pub struct Rules {
     pub ca_pem: Option<Vec<u8>>,
 }
 
+impl Rules {
+    /// Whether the operator allows a URL's host.
+    pub fn allows(&self, url: &Url) -> bool {
+        let fits = |allowed: &Allowed| {
+            allowed.host == url.host && allowed.port.is_none_or(|port| port == url.port)
+        };
+        self.allow_hosts.iter().any(fits)
+    }
+}
+
 /// A host, at one port or at any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allowed {
-    pub(super) host: String,
-    pub(super) port: Option<u16>,
+    host: String,
+    port: Option<u16>,
 }
 
 impl FromStr for Allowed {

@@ -7,7 +7,6 @@ use std::{
     fs,
     io::{self, Read as _, Write as _},
     net::{IpAddr, SocketAddr, TcpListener, TcpStream},
-    path::Path,
     sync::Arc,
     thread,
     time::Duration,
@@ -108,14 +107,6 @@ fn serving(pages: &[(&str, &str)]) -> Upstream {
     })
 }
 
-fn store(bundle: &Bundle, folder: &Path) {
-    fs::create_dir_all(folder).unwrap();
-    fs::write(folder.join(LOCK_FILE), bundle.lock().text()).unwrap();
-    for piece in &bundle.pieces {
-        fs::write(folder.join(&piece.locked.file), &piece.bytes).unwrap();
-    }
-}
-
 /// A WSDL that imports `import` and whose types come from `types`.
 fn wsdl(import: &str, types: &str) -> String {
     let import = match import {
@@ -174,7 +165,7 @@ fn a_contract_comes_with_all_that_it_names_and_is_read_again_from_its_folder() {
 
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("contracts/ask");
-    store(&bundle, &folder);
+    bundle.store(&folder).unwrap();
     let root = folder.join(bundle.root_file());
     assert!(Lock::of(&root).unwrap().unwrap().verify(&root).is_empty());
     let read = |root: pasarela_soap::xsd::Document,
@@ -444,7 +435,7 @@ fn two_names_that_lead_to_one_place_are_one_document() {
     let files: Vec<_> = bundle.pieces.iter().map(|piece| piece.locked.file.as_str()).collect();
     assert_eq!(files, ["a.wsdl", "x.xsd", "common.xsd", "common.xsd"]);
     let folder = tempfile::tempdir().unwrap();
-    store(&bundle, &folder.path().join("c"));
+    bundle.store(&folder.path().join("c")).unwrap();
     let root = folder.path().join("c/a.wsdl");
     let bytes = fs::read(&root).unwrap();
     let name = root.to_string_lossy();

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use pasarela_testkit::Upstream;
 use serde_json::Value;
 
-const WSDL: &str = r#"<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:t="urn:orders" targetNamespace="urn:orders" name="Orders"
+pub(crate) const WSDL: &str = r#"<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:t="urn:orders" targetNamespace="urn:orders" name="Orders"
   xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/" xmlns:xs="http://www.w3.org/2001/XMLSchema">
   <types><xs:schema><xs:import namespace="urn:orders" schemaLocation="SCHEMA"/></xs:schema></types>
   <message name="GetOrder"><part name="body" element="t:GetOrder"/></message>
@@ -17,13 +17,13 @@ const WSDL: &str = r#"<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmln
   <service name="OrderService"><port name="Orders" binding="t:Orders"><soap:address location="ADDRESS"/></port></service>
 </definitions>"#;
 
-const TYPES: &str = r#"<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:orders" elementFormDefault="qualified">
+pub(crate) const TYPES: &str = r#"<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:orders" elementFormDefault="qualified">
   <xs:element name="GetOrder"><xs:complexType><xs:sequence><xs:element name="id" type="xs:int"/></xs:sequence></xs:complexType></xs:element>
   <xs:element name="Order"><xs:complexType><xs:sequence><xs:element name="total" type="xs:decimal"/></xs:sequence></xs:complexType></xs:element>
 </xs:schema>"#;
 
-/// What the command printed, and its exit code.
-fn said(output: &Output) -> (String, String, Option<i32>) {
+/// What a command printed, and its exit code.
+pub(crate) fn said(output: &Output) -> (String, String, Option<i32>) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr), output.status.code())
 }

@@ -25,6 +25,7 @@ mod overload;
 mod parts;
 mod paths;
 mod ports;
+mod publish;
 mod reload;
 mod slow;
 mod soap;

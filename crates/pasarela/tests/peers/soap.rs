@@ -7,6 +7,7 @@
 
 mod callers;
 mod parts;
+mod published;
 mod rest;
 mod services;
 mod transcoded;
