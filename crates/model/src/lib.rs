@@ -27,4 +27,4 @@ pub use snapshot::{
     Quota, QuotaOver, QuotaWindow, Rate, Reference, Retries, ServedContract, Snapshot,
     Subscription, Timeouts, Upstream, UpstreamTarget, UpstreamTls, Visibility,
 };
-pub use time::Timestamp;
+pub use time::{NotATime, Timestamp};

@@ -79,6 +79,8 @@ CREATE TABLE plans (
     version INTEGER NOT NULL,
     name TEXT NOT NULL UNIQUE,
     state TEXT NOT NULL CHECK (state IN ('offered', 'retired')),
+    -- Names of APIs, a space between two.
+    apis TEXT NOT NULL,
     latest INTEGER NOT NULL,
     created INTEGER NOT NULL
 ) STRICT;

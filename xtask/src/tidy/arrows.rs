@@ -31,6 +31,7 @@ const ROOMS: &[Room] = &[
         uses: &["pasarela-contract", "pasarela-model", "pasarela-net", "pasarela-soap"],
         pure: false,
     },
+    Room { name: "pasarela-control", uses: &["pasarela-model", "pasarela-store"], pure: false },
     Room { name: "pasarela-store", uses: &["pasarela-model"], pure: false },
     Room { name: "pasarela-net", uses: &["pasarela-model"], pure: false },
     Room { name: "pasarela-contract", uses: &["pasarela-model", "pasarela-soap"], pure: true },

@@ -47,6 +47,17 @@ noun! {
 }
 
 impl Tx {
+    /// How many keys of an application are of use.
+    ///
+    /// # Errors
+    /// What every question to the store may meet.
+    pub async fn live_keys(&mut self, of: &ApplicationId, now: Timestamp) -> Result<i64, Error> {
+        let sql = "SELECT count(*) FROM api_keys WHERE application = $1 AND revoked IS NULL \
+                   AND (expires IS NULL OR expires > $2)";
+        let rows = self.query(sql, vec![of.to_value(), now.to_value()]).await?;
+        rows.into_iter().next().map_or(Ok(0), |mut row| row.take())
+    }
+
     /// Removes an application with its keys. Refused while it has subscriptions that are not over.
     ///
     /// # Errors

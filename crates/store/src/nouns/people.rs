@@ -91,6 +91,20 @@ impl Tx {
         self.find("digest", digest.to_value()).await
     }
 
+    /// Forgets the invitations that an address has to an organisation.
+    ///
+    /// # Errors
+    /// What every change to the store may meet.
+    pub async fn withdraw_invitations_to(
+        &mut self,
+        organisation: &OrganisationId,
+        email: &str,
+    ) -> Result<(), Error> {
+        let sql = "DELETE FROM invitations WHERE organisation = $1 AND email = $2";
+        let values = vec![organisation.to_value(), email.to_owned().to_value()];
+        self.execute(sql, values).await.map(drop)
+    }
+
     /// How many members of an organisation have the role of its owner.
     ///
     /// # Errors

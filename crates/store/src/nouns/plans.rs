@@ -20,6 +20,8 @@ noun! {
         name: String,
         /// Whether it can still be subscribed to.
         state: PlanState,
+        /// The APIs it is offered for, a space between two.
+        apis: String,
         /// The number of its newest terms.
         latest: i64,
         /// When it was made.

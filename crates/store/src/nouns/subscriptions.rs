@@ -3,8 +3,8 @@
 use pasarela_model::{ApplicationId, OrganisationId, PlanId, SubscriptionId, Timestamp};
 
 use crate::{
-    Application, ApplicationKey, Error, Organisation, Plan, PlanVersion, SubscriptionState, Tx,
-    column::Column as _, noun::noun,
+    Application, ApplicationKey, Error, Organisation, Page, Plan, PlanVersion, Slice,
+    SubscriptionState, Tx, column::Column as _, noun::noun,
 };
 
 noun! {
@@ -102,6 +102,22 @@ impl Tx {
             Ok(Admission { organisation: row.take()?, api: row.take()?, created: row.take()? })
         });
         read.collect()
+    }
+
+    /// An organisation's subscriptions, all or those in one state.
+    ///
+    /// # Errors
+    /// What every question to the store may meet.
+    pub async fn subscriptions_of(
+        &mut self,
+        who: &OrganisationId,
+        state: Option<SubscriptionState>,
+        slice: &Slice,
+    ) -> Result<Page<Subscription>, Error> {
+        let page = self.page_by::<Subscription>("organisation", who.as_str(), slice).await?;
+        // A page may come out shorter than asked for; where the next one begins stays right.
+        let wanted = |it: &Subscription| state.is_none_or(|state| it.state == state);
+        Ok(Page { items: page.items.into_iter().filter(wanted).collect(), next: page.next })
     }
 
     /// All that the gateway can serve from.

@@ -238,6 +238,7 @@ async fn terms_of_a_plan_never_change(bed: Bed) {
         version: 1,
         name: "pro".to_owned(),
         state: PlanState::Offered,
+        apis: "rates/v2".to_owned(),
         latest: 1,
         created: at(1),
     };

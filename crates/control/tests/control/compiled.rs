@@ -1,0 +1,152 @@
+//! What the gateway gets to serve from.
+
+use pasarela_control::{
+    Answer, NewKey, NewPlan, NewSubscription, OrganisationChange, PlanChange, RateTerms, compile,
+    digest,
+};
+use pasarela_model::{
+    Api, Application, Credential, KeyDigest, Plan, Snapshot, Timestamp, Upstream, UpstreamTarget,
+    Visibility,
+};
+use pasarela_store::{Role, Standing};
+
+use crate::{
+    on_both,
+    world::{World, id_of},
+};
+
+on_both! {
+    a_key_works_from_its_issue_to_its_end,
+    a_subscription_stays_on_the_terms_it_was_made_on,
+    the_files_part_stays_as_it_is,
+    what_is_suspended_is_not_there,
+}
+
+/// The file that `world::offer` stands for.
+fn file() -> Snapshot {
+    let api = |name: &str, version, visibility, plan| {
+        let upstream = Upstream::of(vec![UpstreamTarget::plain("127.0.0.1", 9)]);
+        Api { visibility, plans: vec![plan], ..Api::new(name, version, upstream) }
+    };
+    let plan = |name: &str| Plan { name: name.to_owned(), rate: None, quota: None };
+    Snapshot {
+        apis: vec![
+            api("rates", 2, Visibility::Public, 0),
+            api("tracking", 1, Visibility::Partner, 1),
+            api("ledger", 1, Visibility::Private, 2),
+        ],
+        plans: ["free", "carrier", "inside"].map(plan).to_vec(),
+        applications: vec![Application {
+            name: "filed".to_owned(),
+            organisation: None,
+            subscriptions: vec![],
+            credentials: vec![Credential::ApiKey(KeyDigest([7; 32]))],
+        }],
+        ..Snapshot::default()
+    }
+}
+
+async fn compiled(world: &World, now: Timestamp) -> pasarela_control::Compiled {
+    let read = world.control.store().read(|tx| Box::pin(async move { tx.holding().await }));
+    let held: Result<_, pasarela_store::Error> = read.await;
+    compile(&file(), &held.unwrap(), now)
+}
+
+/// The applications that hold a key.
+fn holders(snapshot: &Snapshot, key: &str) -> Vec<String> {
+    let wanted = Credential::ApiKey(digest(key));
+    let holds = |application: &&Application| application.credentials.contains(&wanted);
+    snapshot.applications.iter().filter(holds).map(|one| one.name.clone()).collect()
+}
+
+async fn subscribe(world: &World, app: &Answer, plan: &str) -> Answer {
+    let new = NewSubscription { api: "rates/v2".to_owned(), plan: plan.to_owned() };
+    let call = world.by(&world.acme, Role::Developer);
+    world.control.subscribe(call, id_of(app), new).await.unwrap()
+}
+
+async fn a_key_works_from_its_issue_to_its_end(world: World) {
+    let app = world.application(&world.acme, "tracker").await;
+    let developer = || world.by(&world.acme, Role::Developer);
+    let issued =
+        world.control.issue_key(developer(), id_of(&app), NewKey::default()).await.unwrap();
+    let old = issued.secret.clone().unwrap();
+    let now = world.now();
+    let first = compiled(&world, now).await;
+    assert_eq!(holders(&first.snapshot, &old), ["acme/tracker"]);
+    assert_eq!(first.until, None);
+
+    let rotated = world.control.rotate_key(developer(), id_of(&issued), 60).await.unwrap();
+    let new = rotated.secret.clone().unwrap();
+    let during = compiled(&world, now).await;
+    assert_eq!(holders(&during.snapshot, &old), ["acme/tracker"]);
+    assert_eq!(holders(&during.snapshot, &new), ["acme/tracker"]);
+    let end = now.plus_millis(60_000);
+    assert_eq!(during.until, Some(end));
+    let after = compiled(&world, end).await;
+    assert!(holders(&after.snapshot, &old).is_empty());
+    assert_eq!(holders(&after.snapshot, &new), ["acme/tracker"]);
+
+    world.control.revoke_key(developer(), id_of(&rotated)).await.unwrap();
+    assert!(holders(&compiled(&world, now).await.snapshot, &new).is_empty());
+}
+
+async fn a_subscription_stays_on_the_terms_it_was_made_on(world: World) {
+    let admin = || world.by(&world.gate, Role::Admin);
+    let rate = |count| Some(RateTerms { count, per_ms: 1_000, burst: None });
+    let apis = vec!["rates/v2".to_owned()];
+    let plan = NewPlan { name: "pro".to_owned(), rate: rate(10), apis };
+    let plan = world.control.create_plan(admin(), plan).await.unwrap();
+    let plan_id = plan.body["id"].as_str().unwrap();
+    let (early, late) = (
+        world.application(&world.acme, "early").await,
+        world.application(&world.acme, "late").await,
+    );
+    subscribe(&world, &early, plan_id).await;
+    let change = PlanChange { rate: Some(rate(99)), ..PlanChange::default() };
+    let call = World::at_version(admin(), 1);
+    world.control.change_plan(call, id_of(&plan), change).await.unwrap();
+    subscribe(&world, &late, plan_id).await;
+
+    let snapshot = compiled(&world, world.now()).await.snapshot;
+    let terms = |name: &str| {
+        let found = snapshot.applications.iter().find(|one| one.name == name).unwrap();
+        let plan = &snapshot.plans[found.subscriptions[0].plan];
+        (plan.name.clone(), plan.rate.unwrap().count, plan.rate.unwrap().burst)
+    };
+    assert_eq!(terms("acme/early"), ("pro/1".to_owned(), 10, 10));
+    assert_eq!(terms("acme/late"), ("pro/2".to_owned(), 99, 99));
+}
+
+async fn the_files_part_stays_as_it_is(world: World) {
+    let app = world.application(&world.acme, "tracker").await;
+    subscribe(&world, &app, "free").await;
+    let all = compiled(&world, world.now()).await;
+    let file = file();
+    assert_eq!(all.snapshot.plans.len(), 3);
+    assert_eq!(all.snapshot.applications[0].credentials, file.applications[0].credentials);
+    let mine = all.snapshot.applications.iter().find(|one| one.name == "acme/tracker").unwrap();
+    assert_eq!((mine.subscriptions[0].api, mine.subscriptions[0].plan), (0, 0));
+    assert!(all.left_out.is_empty(), "{:?}", all.left_out);
+
+    // The file loses the API: its subscription is told of, and everything else goes on.
+    let held = world.control.store().read(|tx| Box::pin(async move { tx.holding().await }));
+    let held: pasarela_store::Holding = held.await.map_err(|e: pasarela_store::Error| e).unwrap();
+    let shrunk = Snapshot { apis: file.apis[1..].to_vec(), ..file };
+    let fewer = compile(&shrunk, &held, world.now());
+    assert_eq!(fewer.left_out.len(), 1);
+    assert!(fewer.left_out[0].contains("no API rates/v2 any more"), "{:?}", fewer.left_out);
+}
+
+async fn what_is_suspended_is_not_there(world: World) {
+    let app = world.application(&world.acme, "tracker").await;
+    let call = world.by(&world.acme, Role::Developer);
+    let key = world.control.issue_key(call, id_of(&app), NewKey::default()).await.unwrap();
+    let key = key.secret.unwrap();
+    let call = World::at_version(world.by(&world.gate, Role::Admin), 1);
+    let change = OrganisationChange { name: None, standing: Some(Standing::Suspended) };
+    world.control.change_organisation(call, world.acme.id.clone(), change).await.unwrap();
+    let snapshot = compiled(&world, world.now()).await.snapshot;
+    assert!(holders(&snapshot, &key).is_empty());
+    assert!(!snapshot.organisations.iter().any(|one| one.name == "acme"));
+}
