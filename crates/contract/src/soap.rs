@@ -37,7 +37,6 @@ pub struct SoapContract {
     pub bound: Vec<Bound>,
     /// Whether the service's own words about a fault are kept from callers.
     pub mask_faults: bool,
-    dates: Dates,
     /// The number of an operation by binding and place in it.
     numbers: HashMap<(usize, usize), usize>,
     /// The bindings that are offered, in order.
@@ -140,8 +139,8 @@ impl SoapContract {
             offered = (0..catalog.bindings.len()).collect();
         }
         let numbers = numbers(&catalog, &bound);
-        let (mask_faults, dates) = (rest.mask_faults, rest.dates);
-        (Self { catalog, plan, face, bound, mask_faults, dates, numbers, offered }, faults)
+        let mask_faults = rest.mask_faults;
+        (Self { catalog, plan, face, bound, mask_faults, numbers, offered }, faults)
     }
 
     /// Its operations, for an API.
@@ -214,10 +213,6 @@ impl SoapContract {
     /// The OpenAPI document of its REST face, served at this address.
     pub fn openapi(&self, server: &str, version: u32) -> String {
         let options = openapi::Options {
-            dates: match self.dates {
-                Dates::Exact => openapi::Dates::Exact,
-                Dates::Rfc3339 => openapi::Dates::Rfc3339,
-            },
             info: Info {
                 title: None,
                 version: Some(format!("{version}.0.0")),
@@ -283,6 +278,10 @@ fn plan_options(rest: &RestFace) -> transcode::Options {
             Numbers::Auto => transcode::Numbers::Auto,
             Numbers::Number => transcode::Numbers::Number,
             Numbers::String => transcode::Numbers::String,
+        },
+        dates: match rest.dates {
+            Dates::Exact => transcode::Dates::Exact,
+            Dates::Rfc3339 => transcode::Dates::Rfc3339,
         },
         emit_empty_arrays: rest.emit_empty_arrays,
         grouped: rest.grouped,

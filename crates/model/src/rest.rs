@@ -9,7 +9,7 @@ pub struct RestFace {
     pub operations: BTreeMap<String, RestOperation>,
     /// How numbers appear that a double may not hold.
     pub numbers: Numbers,
-    /// How dates are described.
+    /// How dates appear.
     pub dates: Dates,
     /// An element around one repeated element is the array itself.
     pub collapse_wrapped_arrays: bool,
@@ -59,13 +59,13 @@ pub enum Numbers {
     String,
 }
 
-/// How dates are described.
+/// How dates appear in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dates {
-    /// By a pattern, except where the schema demands a timezone.
+    /// As they are in XML.
     #[default]
     Exact,
-    /// As `date-time` and `date` of RFC 3339.
+    /// As `date-time` and `full-date` of RFC 3339; what these cannot say is refused.
     Rfc3339,
 }
 

@@ -20,7 +20,6 @@ mod wild;
 pub use document::{document, schema_of};
 pub use face::{Face, Mapping};
 pub use json::{Json, Object};
-pub use simple::Dates;
 
 pub(crate) use fields::parameter_tokens;
 pub(crate) use names::components as component_names;
@@ -28,8 +27,6 @@ pub(crate) use names::components as component_names;
 /// How to describe.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// How dates are described.
-    pub dates: Dates,
     /// What the document says about itself.
     pub info: Info,
 }

@@ -8,12 +8,16 @@ use std::{
 
 use pasarela_soap::{
     Fault, FaultKind,
-    openapi::{self, Dates, Face, Info, Mapping},
+    openapi::{self, Face, Info, Mapping},
     transcode::{self, Plan},
     wsdl, xsd,
 };
 
-use super::{check::Format, transcode::NumberForm, validate::Verdict};
+use super::{
+    check::Format,
+    transcode::{DateForm, NumberForm},
+    validate::Verdict,
+};
 use crate::{
     import::{Beside, document},
     mapping,
@@ -51,7 +55,7 @@ pub struct Args {
     /// How numbers appear that a double may not hold.
     #[arg(long, value_enum, default_value_t = NumberForm::Auto)]
     pub numbers: NumberForm,
-    /// How dates are described.
+    /// How dates appear.
     #[arg(long, value_enum, default_value_t = DateForm::Exact)]
     pub dates: DateForm,
     /// Describe an element around one repeated element as the array itself.
@@ -82,15 +86,6 @@ pub enum Syntax {
     Json,
     /// YAML.
     Yaml,
-}
-
-/// How dates are described.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum DateForm {
-    /// By a pattern, except where the schema demands a timezone.
-    Exact,
-    /// As `date-time` and `date`, for clients that give them a type of their own.
-    Rfc3339,
 }
 
 /// What came of it: the document, unless it was refused, and what is to be said about each file.
@@ -211,6 +206,7 @@ fn read_mapping(path: &Path, verdicts: &mut Vec<Verdict>) -> Option<mapping::Sai
 fn shape_options(args: &Args) -> transcode::Options {
     transcode::Options {
         numbers: args.numbers.into(),
+        dates: args.dates.into(),
         collapse_wrapped_arrays: args.collapse_wrapped_arrays,
         grouped: args.grouped,
         xml_string: args.xml_string.clone(),
@@ -220,10 +216,6 @@ fn shape_options(args: &Args) -> transcode::Options {
 
 fn document_options(args: &Args) -> openapi::Options {
     openapi::Options {
-        dates: match args.dates {
-            DateForm::Exact => Dates::Exact,
-            DateForm::Rfc3339 => Dates::Rfc3339,
-        },
         info: Info {
             title: args.title.clone(),
             version: Some(args.api_version.clone()),

@@ -12,7 +12,9 @@ use pasarela_soap::{
     exchange::{Messages, Package, json_of_parts},
     json,
     mime::{PartHead, Related, Whole},
-    transcode::{Body, Decoder, Encoder, Given, Message, Numbers, Options, Parts, Plan, Sent},
+    transcode::{
+        Body, Dates, Decoder, Encoder, Given, Message, Numbers, Options, Parts, Plan, Sent,
+    },
     wsdl::{self, catalog::Binding, catalog::Operation, catalog::SoapVersion},
     xml,
 };
@@ -47,6 +49,9 @@ pub struct Args {
     /// How numbers appear that a double may not hold.
     #[arg(long, value_enum, default_value_t = NumberForm::Auto)]
     pub numbers: NumberForm,
+    /// How dates appear.
+    #[arg(long, value_enum, default_value_t = DateForm::Exact)]
+    pub dates: DateForm,
     /// Write `[]` for arrays without items.
     #[arg(long)]
     pub emit_empty_arrays: bool,
@@ -116,6 +121,24 @@ impl From<NumberForm> for Numbers {
             NumberForm::Auto => Self::Auto,
             NumberForm::Number => Self::Number,
             NumberForm::String => Self::String,
+        }
+    }
+}
+
+/// How dates appear in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum DateForm {
+    /// As they are in XML.
+    Exact,
+    /// By RFC 3339, for clients that give them a type of their own; what that cannot say is refused.
+    Rfc3339,
+}
+
+impl From<DateForm> for Dates {
+    fn from(form: DateForm) -> Self {
+        match form {
+            DateForm::Exact => Self::Exact,
+            DateForm::Rfc3339 => Self::Rfc3339,
         }
     }
 }
@@ -365,6 +388,7 @@ fn find<'c>(
 fn options(args: &Args) -> Options {
     Options {
         numbers: args.numbers.into(),
+        dates: args.dates.into(),
         emit_empty_arrays: args.emit_empty_arrays,
         grouped: args.grouped,
         xml_string: args.xml_string.clone(),

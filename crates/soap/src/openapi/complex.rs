@@ -95,9 +95,9 @@ impl Components<'_> {
                 schema.set("description", &**text);
             }
             if let (Some(value), Some(ty)) = (&attribute.value, schemas[attribute.ty].simple()) {
-                let numbers = self.plan.options().numbers;
+                let spelling = self.plan.spelling();
                 let typed =
-                    simple::typed(&ty.compiled, numbers, &value.lexical, value.value.as_ref());
+                    simple::typed(&ty.compiled, spelling, &value.lexical, value.value.as_ref());
                 schema.set(if value.fixed { "const" } else { "default" }, typed);
             }
             schema.set("xml", self.xml(attribute.name, true));

@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::json::{Json, Object};
 use super::keys::{TYPE, VALUE};
-use super::{Options, names, simple};
+use super::{names, simple};
 use crate::name::{NsId, Sym};
 use crate::transcode::outline::Outline;
 use crate::transcode::{Plan, scalar::Form};
@@ -21,7 +21,6 @@ pub(super) const SCHEMAS: &str = "#/components/schemas/";
 pub(super) struct Components<'s> {
     pub(super) schemas: &'s Schemas,
     pub(super) plan: &'s Plan,
-    pub(super) options: &'s Options,
     /// By type; empty for what has no component.
     names: Vec<String>,
     taken: FxHashSet<String>,
@@ -52,13 +51,12 @@ pub(super) enum Part {
 }
 
 impl<'s> Components<'s> {
-    pub(super) fn new(plan: &'s Plan, options: &'s Options) -> Self {
+    pub(super) fn new(plan: &'s Plan) -> Self {
         let schemas = &**plan.schemas();
         let (names, taken) = names::components(schemas, plan.names());
         Self {
             schemas,
             plan,
-            options,
             names,
             taken,
             made: BTreeMap::new(),
@@ -205,9 +203,9 @@ impl<'s> Components<'s> {
             && let Some(simple) = self.schemas.simple_content(decl.ty)
             && matches!(self.schemas[decl.ty].kind, TypeKind::Simple(_))
         {
-            let numbers = self.plan.options().numbers;
+            let spelling = self.plan.spelling();
             let value = constraint.value.as_ref();
-            let value = simple::typed(&simple.compiled, numbers, &constraint.lexical, value);
+            let value = simple::typed(&simple.compiled, spelling, &constraint.lexical, value);
             out.set(if constraint.fixed { "const" } else { "default" }, value);
         }
         out
@@ -257,14 +255,13 @@ impl<'s> Components<'s> {
         let Some(def) = schemas[ty].simple() else {
             return Object::new().with("type", "string");
         };
-        let form = Form::of(&def.compiled, self.plan.options().numbers);
+        let form = Form::of(&def.compiled, self.plan.spelling());
         let parts: Vec<Json> = match &form {
             Form::List => def.item.iter().map(|&item| self.simple(item).into()).collect(),
             Form::Union => def.members.iter().map(|&member| self.simple(member).into()).collect(),
             _ => Vec::new(),
         };
-        let (dates, numbers) = (self.options.dates, self.plan.options().numbers);
-        let mut out = simple::schema(&def.compiled, &form, dates, numbers, parts);
+        let mut out = simple::schema(&def.compiled, &form, self.plan.spelling(), parts);
         if out.get("contentEncoding").is_some()
             && let Some(media) = media_type(&schemas[ty].notes)
         {

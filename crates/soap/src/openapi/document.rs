@@ -19,7 +19,7 @@ const HEADERS: &str = "$headers";
 /// The OpenAPI document of a face.
 #[must_use]
 pub fn document(catalog: &Catalog, plan: &Plan, face: &Face, options: &Options) -> Json {
-    let mut writer = Writer { components: Components::new(plan, options), plan };
+    let mut writer = Writer { components: Components::new(plan), plan };
     let mut paths: Vec<(String, Object)> = Vec::new();
     let many = count_port_types(catalog, face) > 1;
     for route in &face.routes {
@@ -59,8 +59,8 @@ pub fn document(catalog: &Catalog, plan: &Plan, face: &Face, options: &Options) 
 
 /// The JSON Schema of one body by itself, as a document of its own.
 #[must_use]
-pub fn schema_of(plan: &Plan, options: &Options, body: &Body) -> Json {
-    let mut writer = Writer { components: Components::new(plan, options), plan };
+pub fn schema_of(plan: &Plan, body: &Body) -> Json {
+    let mut writer = Writer { components: Components::new(plan), plan };
     let schema = writer.plain(body, &[], true);
     let mut named = Object::new();
     for (name, schema) in writer.components.finish().0 {

@@ -23,7 +23,7 @@ pub(crate) fn parameter_tokens(
             _ => return Token::Text,
         };
         let Some(simple) = plan.schemas().simple_content(ty) else { return Token::Text };
-        match Form::of(&simple.compiled, plan.options().numbers) {
+        match Form::of(&simple.compiled, plan.spelling()) {
             Form::Boolean => Token::Boolean,
             Form::Integer { string: false }
             | Form::Decimal { string: false }

@@ -3,31 +3,15 @@
 use std::sync::OnceLock;
 
 use super::json::{Json, Object};
-use crate::transcode::{Numbers, scalar::Form};
+use crate::transcode::{Spelling, dates, scalar::Form};
 use crate::xsd::regex::Regex;
 use crate::xsd::values::{
     Bound, Builtin, ExplicitTimezone, Facets, Primitive, SimpleType, Value, Variety, write_decimal,
     write_double, write_float, write_integer,
 };
 
-/// How dates are described. What is written and accepted is the same.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Dates {
-    /// `format: date-time` only where the schema demands a timezone, a pattern otherwise.
-    #[default]
-    Exact,
-    /// `format: date-time` and `date` always: for clients that give them a type of their own.
-    Rfc3339,
-}
-
 /// The schema of an atomic type, or of a list or a union whose parts are given.
-pub(super) fn schema(
-    ty: &SimpleType,
-    form: &Form,
-    dates: Dates,
-    numbers: Numbers,
-    parts: Vec<Json>,
-) -> Object {
+pub(super) fn schema(ty: &SimpleType, form: &Form, spelling: Spelling, parts: Vec<Json>) -> Object {
     let mut out = Object::new();
     if let Some(enumeration) = &ty.facets.enumeration {
         if let Some(name) = json_type(form) {
@@ -35,7 +19,7 @@ pub(super) fn schema(
         }
         let mut values: Vec<Json> = Vec::new();
         for (lexical, value) in enumeration.lexicals.iter().zip(&enumeration.values) {
-            let value = typed(ty, numbers, lexical, Some(value));
+            let value = typed(ty, spelling, lexical, Some(value));
             if !values.contains(&value) {
                 values.push(value);
             }
@@ -45,7 +29,7 @@ pub(super) fn schema(
         return out;
     }
     match form {
-        Form::Text | Form::Moment => text(ty, dates, &mut out),
+        Form::Text | Form::Moment | Form::Instant | Form::Day => text(ty, *form, &mut out),
         Form::Boolean => out.set("type", "boolean"),
         Form::Integer { string: false } => integer(&ty.facets, &mut out),
         Form::Integer { string: true } => integer_text(ty, &mut out),
@@ -72,7 +56,7 @@ pub(super) fn schema(
         }
         Form::Union => out.set("anyOf", parts),
     }
-    patterns(ty, form, &mut out);
+    patterns(ty, form, spelling, &mut out);
     annotate_type(ty, &mut out);
     out
 }
@@ -101,10 +85,10 @@ fn annotate_type(ty: &SimpleType, out: &mut Object) {
     }
 }
 
-fn text(ty: &SimpleType, dates: Dates, out: &mut Object) {
+fn text(ty: &SimpleType, form: Form, out: &mut Object) {
     out.set("type", "string");
     lengths(&ty.facets, ["", "minLength", "maxLength"], out);
-    if let Some(format) = format(ty, dates) {
+    if let Some(format) = format(ty, form) {
         out.set("format", format);
     } else if let Some(pattern) = moment(ty) {
         out.set("pattern", pattern);
@@ -112,13 +96,13 @@ fn text(ty: &SimpleType, dates: Dates, out: &mut Object) {
     bounds_beside(&ty.facets, (None, None), out);
 }
 
-fn format(ty: &SimpleType, dates: Dates) -> Option<&'static str> {
+fn format(ty: &SimpleType, form: Form) -> Option<&'static str> {
     let zone = ty.facets.explicit_timezone;
-    match ty.primitive() {
-        Primitive::DateTime if dates == Dates::Rfc3339 || ty.needs_timezone() => Some("date-time"),
-        Primitive::Date
-            if dates == Dates::Rfc3339 || zone == Some(ExplicitTimezone::Prohibited) =>
-        {
+    match (form, ty.primitive()) {
+        (Form::Instant, _) => Some("date-time"),
+        (Form::Day, _) => Some("date"),
+        (Form::Moment, Primitive::DateTime) if ty.needs_timezone() => Some("date-time"),
+        (Form::Moment, Primitive::Date) if zone == Some(ExplicitTimezone::Prohibited) => {
             Some("date")
         }
         _ => None,
@@ -308,9 +292,9 @@ fn float(ty: &SimpleType, format: &'static str, string: bool, out: &mut Object) 
     }
 }
 
-fn patterns(ty: &SimpleType, form: &Form, out: &mut Object) {
+fn patterns(ty: &SimpleType, form: &Form, spelling: Spelling, out: &mut Object) {
     // What a pattern says of the text holds for the JSON only where that is the text.
-    let as_written = is_text(ty, *form);
+    let as_written = is_text(ty, *form, spelling);
     let mut said: Vec<String> = Vec::new();
     let mut beside: Vec<&str> = Vec::new();
     if as_written && let Some(name) = name_pattern(ty.builtin) {
@@ -337,11 +321,12 @@ fn patterns(ty: &SimpleType, form: &Form, out: &mut Object) {
 }
 
 /// Whether the JSON of every value is its text.
-fn is_text(ty: &SimpleType, form: Form) -> bool {
+fn is_text(ty: &SimpleType, form: Form, spelling: Spelling) -> bool {
     match form {
-        Form::Text | Form::Moment => true,
+        Form::Text | Form::Moment | Form::Day => true,
         Form::Union => {
-            ty.members().iter().all(|member| is_text(member, Form::of(member, Numbers::Auto)))
+            let is_text = |ty: &SimpleType| is_text(ty, Form::of(ty, spelling), spelling);
+            ty.members().iter().all(|member| is_text(member))
         }
         _ => false,
     }
@@ -369,19 +354,19 @@ fn name_pattern(builtin: Builtin) -> Option<&'static str> {
 /// A text of the schema (an enumerated, default or fixed value) as the JSON that the type gives it.
 pub(super) fn typed(
     ty: &SimpleType,
-    numbers: Numbers,
+    spelling: Spelling,
     lexical: &str,
     value: Option<&Value>,
 ) -> Json {
     if let Variety::Union(_) = ty.variety {
         return match ty.member(lexical, &()) {
-            Ok(member) => typed(member, numbers, lexical, value),
+            Ok(member) => typed(member, spelling, lexical, value),
             Err(_) => lexical.into(),
         };
     }
     let mut scratch = String::new();
     let text = ty.normalise(lexical, &mut scratch);
-    match Form::of(ty, numbers) {
+    match Form::of(ty, spelling) {
         Form::Boolean => Json::Bool(matches!(text, "true" | "1")),
         Form::Integer { string: false } => number(text, write_integer),
         Form::Decimal { string: false } => number(text, write_decimal),
@@ -404,11 +389,12 @@ pub(super) fn typed(
                     Some(Value::List(items)) => items.get(at),
                     _ => None,
                 };
-                ty.item().map_or_else(|| word.into(), |ty| typed(ty, numbers, word, value))
+                ty.item().map_or_else(|| word.into(), |ty| typed(ty, spelling, word, value))
             };
             Json::Array(text.split_ascii_whitespace().enumerate().map(item).collect())
         }
-        Form::Text | Form::Moment | Form::Union => text.into(),
+        Form::Instant => (*dates::date_time(text).unwrap_or(text.into())).into(),
+        Form::Text | Form::Moment | Form::Day | Form::Union => text.into(),
     }
 }
 

@@ -152,8 +152,8 @@ impl Components<'_> {
 
     /// Whether all values of a simple type are JSON strings.
     fn is_string(&self, ty: TypeId) -> bool {
-        let numbers = self.plan.options().numbers;
-        let form = self.schemas[ty].simple().map(|simple| Form::of(&simple.compiled, numbers));
+        let spelling = self.plan.spelling();
+        let form = self.schemas[ty].simple().map(|simple| Form::of(&simple.compiled, spelling));
         !matches!(
             form,
             Some(

@@ -492,7 +492,7 @@ impl<'p> Decoder<'p> {
             return Ok(());
         }
         let written =
-            scalar.decode(&self.text, plan.numbers(), reader, &mut self.scratch, &mut self.out);
+            scalar.decode(&self.text, plan.spelling(), reader, &mut self.scratch, &mut self.out);
         written.map_err(|fault| self.bad_value(reader, ty, fault))
     }
 
@@ -500,7 +500,8 @@ impl<'p> Decoder<'p> {
     fn bad_value(&self, reader: &Reader<'_>, ty: TypeId, fault: ValueFault) -> Box<Fault> {
         let type_name = self.plan.schemas.type_text(ty);
         let message = format!("{:?} {fault}, of type {type_name}", shortened(&self.text));
-        invalid(reader, "cvc-datatype-valid.1", message)
+        let rule = if fault == ValueFault::Rfc3339 { "rfc3339" } else { "cvc-datatype-valid.1" };
+        invalid(reader, rule, message)
     }
 
     /// The default of an empty element, and whether a fixed value was met.

@@ -11,6 +11,7 @@
 //! message.
 
 mod bunch;
+pub(crate) mod dates;
 mod decode;
 mod encode;
 mod fragment;
@@ -44,11 +45,31 @@ pub enum Numbers {
     String,
 }
 
+/// How dates appear in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Dates {
+    /// As they are in XML.
+    #[default]
+    Exact,
+    /// A dateTime as `date-time` of RFC 3339, a date as `full-date`: for clients that give them a type of their own. What these
+    /// cannot say is refused.
+    Rfc3339,
+}
+
+/// How values are spelled in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Spelling {
+    pub(crate) numbers: Numbers,
+    pub(crate) dates: Dates,
+}
+
 /// What may be chosen for a service. Each option but `numbers` is off by default.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Options {
     /// How numbers appear.
     pub numbers: Numbers,
+    /// How dates appear.
+    pub dates: Dates,
     /// An array without items is written as `[]` instead of being left out.
     pub emit_empty_arrays: bool,
     /// A single value is taken where an array is due.
@@ -69,4 +90,10 @@ pub struct Options {
     pub xml_string: Vec<String>,
     /// Absent attributes that have a default are written into the JSON.
     pub apply_defaults: bool,
+}
+
+impl Options {
+    pub(crate) const fn spelling(&self) -> Spelling {
+        Spelling { numbers: self.numbers, dates: self.dates }
+    }
 }

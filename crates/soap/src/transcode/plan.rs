@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 use super::names::Names;
 use super::scalar::Scalar;
 use super::shape::{Kind, Shape, What};
-use super::{Numbers, Options};
+use super::{Options, Spelling};
 use crate::name::{ExpandedName, NsId};
 use crate::xsd::model::{ElementId, Schemas, TypeId};
 
@@ -232,7 +232,7 @@ impl Plan {
             .map(|(id, _)| {
                 schemas
                     .simple_content(id)
-                    .map(|simple| Scalar::new(&simple.compiled, options.numbers))
+                    .map(|simple| Scalar::new(&simple.compiled, options.spelling()))
             })
             .collect();
         let tags = schemas
@@ -285,8 +285,8 @@ impl Plan {
         &self.tags[element.index()]
     }
 
-    pub(super) const fn numbers(&self) -> Numbers {
-        self.options.numbers
+    pub(crate) const fn spelling(&self) -> Spelling {
+        self.options.spelling()
     }
 }
 

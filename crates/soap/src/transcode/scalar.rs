@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::Numbers;
+use super::{Dates, Numbers, Spelling, dates};
 use crate::json::writer::escape;
 use crate::name::PrefixScope;
 use crate::xsd::values::{
-    NumberKind, Primitive, SimpleType, ValueFault, Variety, base64_strip, write_decimal,
-    write_double, write_float, write_integer,
+    ExplicitTimezone, NumberKind, Primitive, SimpleType, ValueFault, Variety, base64_strip,
+    write_decimal, write_double, write_float, write_integer,
 };
 
 /// How values of a simple type appear in JSON.
@@ -22,11 +22,22 @@ pub(super) struct Scalar {
 pub(crate) enum Form {
     Text,
     Boolean,
-    Integer { string: bool },
-    Decimal { string: bool },
-    Float { string: bool },
-    Double { string: bool },
+    Integer {
+        string: bool,
+    },
+    Decimal {
+        string: bool,
+    },
+    Float {
+        string: bool,
+    },
+    Double {
+        string: bool,
+    },
     Moment,
+    /// A dateTime by RFC 3339, and a date.
+    Instant,
+    Day,
     Hex,
     Base64,
     Name,
@@ -35,13 +46,13 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    pub(crate) fn of(ty: &SimpleType, numbers: Numbers) -> Self {
+    pub(crate) fn of(ty: &SimpleType, spelling: Spelling) -> Self {
         match ty.variety {
             Variety::List(_) => return Self::List,
             Variety::Union(_) => return Self::Union,
             Variety::Atomic => {}
         }
-        let string = |wide: bool| match numbers {
+        let string = |wide: bool| match spelling.numbers {
             Numbers::Auto => wide,
             Numbers::Number => false,
             Numbers::String => true,
@@ -57,15 +68,26 @@ impl Form {
             (None, Primitive::HexBinary) => Self::Hex,
             (None, Primitive::Base64Binary) => Self::Base64,
             (None, Primitive::QName | Primitive::Notation) => Self::Name,
-            (None, primitive) if primitive.is_moment() => Self::Moment,
+            (None, primitive) if primitive.is_moment() => Self::moment(ty, spelling.dates),
             (None, _) => Self::Text,
+        }
+    }
+
+    /// A type that has no value by RFC 3339 stays as it is.
+    fn moment(ty: &SimpleType, dates: Dates) -> Self {
+        let zone = ty.facets.explicit_timezone;
+        match ty.primitive() {
+            _ if dates == Dates::Exact => Self::Moment,
+            Primitive::DateTime if zone != Some(ExplicitTimezone::Prohibited) => Self::Instant,
+            Primitive::Date if zone != Some(ExplicitTimezone::Required) => Self::Day,
+            _ => Self::Moment,
         }
     }
 }
 
 impl Scalar {
-    pub(super) fn new(ty: &Arc<SimpleType>, numbers: Numbers) -> Self {
-        Self { ty: Arc::clone(ty), form: Form::of(ty, numbers) }
+    pub(super) fn new(ty: &Arc<SimpleType>, spelling: Spelling) -> Self {
+        Self { ty: Arc::clone(ty), form: Form::of(ty, spelling) }
     }
 
     /// Checks a text as it stands in the document and appends its JSON.
@@ -73,14 +95,13 @@ impl Scalar {
     pub(super) fn decode(
         &self,
         text: &str,
-        numbers: Numbers,
+        spelling: Spelling,
         scope: &dyn PrefixScope,
         scratch: &mut String,
         out: &mut Vec<u8>,
     ) -> Result<(), ValueFault> {
         let text = self.ty.check(text, scope, scratch)?;
-        write_value(&self.ty, self.form, text, numbers, scope, out);
-        Ok(())
+        write_value(&self.ty, self.form, text, spelling, scope, out)
     }
 
     /// Whether the empty text is a value.
@@ -94,12 +115,17 @@ fn write_value(
     ty: &SimpleType,
     form: Form,
     text: &str,
-    numbers: Numbers,
+    spelling: Spelling,
     scope: &dyn PrefixScope,
     out: &mut Vec<u8>,
-) {
+) -> Result<(), ValueFault> {
     match form {
         Form::Text | Form::Moment => write_string(text, out),
+        Form::Instant => {
+            write_string(&dates::date_time(text).ok_or(ValueFault::Rfc3339)?, out);
+        }
+        Form::Day if !dates::is_full_date(text) => return Err(ValueFault::Rfc3339),
+        Form::Day => write_string(text, out),
         Form::Boolean => {
             out.extend_from_slice(if matches!(text, "true" | "1") { b"true" } else { b"false" })
         }
@@ -121,24 +147,25 @@ fn write_value(
         }),
         Form::Name => write_string(&clark(text, scope), out),
         Form::List => {
-            let Some(item) = ty.item() else { return };
-            let form = Form::of(item, numbers);
+            let Some(item) = ty.item() else { return Ok(()) };
+            let form = Form::of(item, spelling);
             out.push(b'[');
             for (at, word) in text.split(' ').filter(|word| !word.is_empty()).enumerate() {
                 if at > 0 {
                     out.push(b',');
                 }
-                write_value(item, form, word, numbers, scope, out);
+                write_value(item, form, word, spelling, scope, out)?;
             }
             out.push(b']');
         }
         Form::Union => {
-            let Ok(member) = ty.member(text, scope) else { return };
+            let Ok(member) = ty.member(text, scope) else { return Ok(()) };
             let mut scratch = String::new();
             let text = member.normalise(text, &mut scratch);
-            write_value(member, Form::of(member, numbers), text, numbers, scope, out);
+            write_value(member, Form::of(member, spelling), text, spelling, scope, out)?;
         }
     }
+    Ok(())
 }
 
 fn quoted(string: bool, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
@@ -193,6 +220,9 @@ pub(super) enum Misfit {
     TooLong,
 }
 
+const DATE_TIME: &str = "a date-time of RFC 3339, with its time zone,";
+const FULL_DATE: &str = "a full-date of RFC 3339, without time zone,";
+
 /// The most digits that an exponent may ask for.
 const DIGITS: usize = 4096;
 
@@ -200,6 +230,7 @@ const DIGITS: usize = 4096;
 pub(super) fn lexical<'t>(
     ty: &SimpleType,
     form: Form,
+    dates: Dates,
     token: &'t Token<'t>,
 ) -> Result<Cow<'t, str>, Misfit> {
     match (form, token) {
@@ -220,6 +251,14 @@ pub(super) fn lexical<'t>(
             }
         }
         (Form::Moment, Token::String(text)) => Ok(moment(text)),
+        (Form::Instant, Token::String(text)) => {
+            let text = moment(text);
+            dates::is_date_time(&text).then_some(text).ok_or(Misfit::Kind(DATE_TIME))
+        }
+        (Form::Day, Token::String(text)) => {
+            let fits = dates::is_full_date(text);
+            fits.then_some(Cow::Borrowed(*text)).ok_or(Misfit::Kind(FULL_DATE))
+        }
         (Form::Base64, Token::String(text)) => {
             if text.bytes().any(|b| b.is_ascii_whitespace()) {
                 let mut stripped = String::new();
@@ -229,7 +268,7 @@ pub(super) fn lexical<'t>(
                 Ok(Cow::Borrowed(text))
             }
         }
-        (Form::Union, _) => union(ty, token),
+        (Form::Union, _) => union(ty, dates, token),
         (Form::List, _) => Err(Misfit::Kind("an array")),
         (Form::Boolean, _) => Err(Misfit::Kind("true or false")),
         (Form::Integer { string: false }, _) => Err(Misfit::Kind("an integer")),
@@ -250,11 +289,11 @@ fn boolean(ty: &SimpleType, value: bool) -> &'static str {
 }
 
 /// The first member that can be written so decides.
-fn union<'t>(ty: &SimpleType, token: &'t Token<'t>) -> Result<Cow<'t, str>, Misfit> {
+fn union<'t>(ty: &SimpleType, dates: Dates, token: &'t Token<'t>) -> Result<Cow<'t, str>, Misfit> {
     for member in ty.members() {
         // Either spelling of a number may be meant, whatever is chosen for numbers elsewhere.
-        let form = Form::of(member, Numbers::String);
-        let Ok(text) = lexical(member, form, token) else { continue };
+        let form = Form::of(member, Spelling { numbers: Numbers::String, dates });
+        let Ok(text) = lexical(member, form, dates, token) else { continue };
         let mut scratch = String::new();
         if member.check(&text, &(), &mut scratch).is_ok() {
             return Ok(text);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use pasarela_soap::openapi::{self, Json, schema_of};
+use pasarela_soap::openapi::{Json, schema_of};
 use pasarela_soap::sample::Sampler;
 use pasarela_soap::transcode::{Body, Plan};
 use pasarela_soap::xsd::Schemas;
@@ -35,7 +35,7 @@ impl Docket {
 }
 
 fn schema(plan: &Plan, body: &Body) -> String {
-    let schema: Json = schema_of(plan, &openapi::Options::default(), body);
+    let schema: Json = schema_of(plan, body);
     String::from_utf8(schema.compact()).unwrap()
 }
 

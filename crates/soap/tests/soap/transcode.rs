@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use pasarela_soap::transcode::{Body, Decoder, Encoder, Numbers, Options, Plan};
+use pasarela_soap::transcode::{Body, Dates, Decoder, Encoder, Numbers, Options, Plan};
 use pasarela_soap::xsd::Schemas;
 use pasarela_soap::{ExpandedName, Limits, json, xml};
 
@@ -114,6 +114,7 @@ pub(crate) fn options(text: &str) -> Options {
         match word {
             "numbers=number" => options.numbers = Numbers::Number,
             "numbers=string" => options.numbers = Numbers::String,
+            "dates=rfc3339" => options.dates = Dates::Rfc3339,
             "emit_empty_arrays" => options.emit_empty_arrays = true,
             "coerce_scalar" => options.coerce_scalar = true,
             "null_as_absent" => options.null_as_absent = true,

@@ -12,7 +12,7 @@ use pasarela_soap::{Limits, json, xml};
 use crate::transcode::canonical;
 
 /// The options of a face, one by one, and whether XML comes back as it was. Where it does not, the JSON does.
-pub(crate) const EACH: [(&str, bool); 9] = [
+pub(crate) const EACH: [(&str, bool); 10] = [
     ("", true),
     ("numbers=number", true),
     ("numbers=string", true),
@@ -20,6 +20,7 @@ pub(crate) const EACH: [(&str, bool); 9] = [
     ("emit_empty_arrays", true),
     ("empty_as_null", true),
     ("xml_string", true),
+    ("dates=rfc3339", false),
     ("apply_defaults", false),
     ("grouped", false),
 ];
@@ -93,6 +94,10 @@ fn samples_come_back(options: &str, exact: bool) {
                 let came =
                     if exact { there_and_back } else { there_and_again }(&plan, element, &xml);
                 if let Err(why) = came {
+                    // Dates that RFC 3339 cannot say are refused, and samples have some.
+                    if options == "dates=rfc3339" && why.contains("RFC 3339") {
+                        continue;
+                    }
                     let name = schemas.text_of(decl.name);
                     let _ = writeln!(
                         wrong,

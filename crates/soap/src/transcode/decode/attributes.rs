@@ -255,7 +255,7 @@ impl Decoder<'_> {
                     // Checked when the schema was compiled.
                     let _ = scalar.decode(
                         &value.lexical,
-                        plan.numbers(),
+                        plan.spelling(),
                         reader,
                         &mut self.scratch,
                         &mut self.out,
@@ -278,7 +278,7 @@ impl Decoder<'_> {
             return Ok(());
         };
         scalar
-            .decode(attribute.value, plan.numbers(), reader, &mut self.scratch, &mut self.out)
+            .decode(attribute.value, plan.spelling(), reader, &mut self.scratch, &mut self.out)
             .map_err(|fault| {
                 let message = format!(
                     "the attribute {}: {:?} {fault}",

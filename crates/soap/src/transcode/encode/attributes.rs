@@ -30,7 +30,7 @@ impl Encoder<'_> {
             return Err(self.fault(reader, "json.unknown", message, "leave one out"));
         }
         self.came(at, bit);
-        let mut text = match lexical(&scalar.ty, scalar.form, &token) {
+        let mut text = match lexical(&scalar.ty, scalar.form, plan.options.dates, &token) {
             Ok(text) => text,
             Err(misfit) => return Err(self.misfit(reader, misfit)),
         };
@@ -129,7 +129,7 @@ impl Encoder<'_> {
             .and_then(|id| plan.scalar(schemas[id].ty).map(|scalar| (schemas[id].ty, scalar)))
         {
             Some((ty, scalar)) => {
-                let text = match lexical(&scalar.ty, scalar.form, &token) {
+                let text = match lexical(&scalar.ty, scalar.form, plan.options.dates, &token) {
                     Ok(text) => text.into_owned(),
                     Err(misfit) => return Err(self.misfit(reader, misfit)),
                 };

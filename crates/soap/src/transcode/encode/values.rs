@@ -173,7 +173,7 @@ impl Encoder<'_> {
         let Some(scalar) = plan.scalar(ty) else {
             return Err(self.wrong_kind(reader, "an object"));
         };
-        let text = match lexical(&scalar.ty, scalar.form, &token) {
+        let text = match lexical(&scalar.ty, scalar.form, plan.options.dates, &token) {
             Ok(text) => text,
             Err(misfit) => return Err(self.misfit(reader, misfit)),
         };
@@ -392,10 +392,12 @@ impl Encoder<'_> {
         let Some(scalar) = plan.scalar(ty) else { return Ok(()) };
         let union_list = || scalar.ty.members().iter().find_map(|member| member.item());
         let text = match scalar.ty.item().or_else(union_list) {
-            Some(item) => match lexical(item, Form::of(item, plan.numbers()), &token) {
-                Ok(text) => text,
-                Err(misfit) => return Err(self.misfit(reader, misfit)),
-            },
+            Some(item) => {
+                match lexical(item, Form::of(item, plan.spelling()), plan.options.dates, &token) {
+                    Ok(text) => text,
+                    Err(misfit) => return Err(self.misfit(reader, misfit)),
+                }
+            }
             None => return Err(self.wrong_kind(reader, "a plain value")),
         };
         if text.is_empty() || text.bytes().any(crate::xml::is_whitespace) {

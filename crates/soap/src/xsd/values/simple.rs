@@ -49,6 +49,11 @@ pub enum ValueFault {
     /// None of a union's members takes it.
     #[error("fits no member of the union")]
     Union,
+    /// It is a value, and RFC 3339, which was asked for, cannot say it.
+    #[error(
+        "cannot be written by RFC 3339, which needs a time zone with a time, none with a date, and a year of four digits"
+    )]
+    Rfc3339,
 }
 
 /// How a number type appears in JSON under `numbers: auto` (§5.1).
