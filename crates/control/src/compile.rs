@@ -82,8 +82,12 @@ impl<'h> Adding<'h> {
             organisations: HashMap::new(),
             applications: HashMap::new(),
             digests: keys
-                .map(|credential| match credential {
-                    Credential::ApiKey(digest) => *digest,
+                .filter_map(|credential| match credential {
+                    Credential::ApiKey(digest) => Some(*digest),
+                    // Those are the file's alone; nothing that is held could be the same.
+                    Credential::User { .. }
+                    | Credential::Certificate(_)
+                    | Credential::Subject(_) => None,
                 })
                 .collect(),
             compiled: Compiled { snapshot: file.clone(), until: None, left_out: Vec::new() },

@@ -160,8 +160,9 @@ impl CredentialIndex {
         let mut entries = Vec::new();
         for (index, application) in applications.iter().enumerate() {
             let application_index = u32::try_from(index).unwrap_or(NOBODY);
-            entries.extend(application.credentials.iter().map(|Credential::ApiKey(digest)| {
-                Entry { digest: words(&digest.0), application: application_index }
+            entries.extend(application.credentials.iter().filter_map(|credential| {
+                let Credential::ApiKey(digest) = credential else { return None };
+                Some(Entry { digest: words(&digest.0), application: application_index })
             }));
         }
         entries.sort_unstable_by_key(|entry| (entry.digest, entry.application));

@@ -73,6 +73,8 @@ pub(crate) struct Ctx<'h> {
     /// Which SOAP the message turned out to be.
     pub(crate) spoken: Option<Spoken>,
     pub(crate) application: Option<usize>,
+    /// Whether a key of its own named the application.
+    pub(crate) by_key: bool,
     pub(crate) plan: Option<usize>,
     /// Rate-limit fields for the answer, ready to be written.
     pub(crate) rate: Option<RateAnswer>,
@@ -162,6 +164,7 @@ impl<'h> Ctx<'h> {
             soap: false,
             spoken: None,
             application: None,
+            by_key: false,
             plan: None,
             rate: None,
             status: 0,

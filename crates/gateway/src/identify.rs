@@ -1,4 +1,5 @@
-//! Identify: who calls. Today by API key; a key that is shown has to be a good one.
+//! Identify: who calls, by API key; a key that is shown has to be a good one. Who sends a SOAP message may be told by the message
+//! instead, once it was read: that is `mediate::sender`.
 
 use pasarela_model::Code;
 use pasarela_net::http1::{Head, Name};
@@ -43,7 +44,7 @@ pub(crate) fn identify(
     };
     match plane.credentials.find(key) {
         Some(application) => {
-            ctx.application = Some(application);
+            (ctx.application, ctx.by_key) = (Some(application), true);
             Ok(Caller::Application(application))
         }
         None if asked => Err(unknown("no application holds this key")),
@@ -54,7 +55,7 @@ pub(crate) fn identify(
 /// Whether this field carried the key that identified the caller: it is the gateway's and not
 /// the service's to know.
 pub(crate) fn carried_key(ctx: &Ctx<'_>, id: Name, head: &Head) -> bool {
-    if ctx.application.is_none() {
+    if !ctx.by_key {
         return false;
     }
     match id {

@@ -19,6 +19,7 @@ pub mod observe;
 pub mod overload;
 pub mod path;
 mod plane;
+mod proofs;
 mod record;
 mod request;
 mod respond;

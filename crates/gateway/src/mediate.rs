@@ -2,7 +2,8 @@
 //!
 //! What HTTP itself asks of an intermediary stands here: bounds, expectations, upgrades, and the fields that
 //! `Connection` names. For SOAP: which operation a message is for, read off the message itself ([`opening`]) before it
-//! goes anywhere; whether messages are what the contract says ([`checked`], [`answers`]); and the REST face ([`face`]).
+//! goes anywhere; whose it is, where the message says so ([`sender`](mod@sender)); whether messages are what the contract says
+//! ([`checked`], [`answers`]); and the REST face ([`face`]).
 
 use std::time::Duration;
 
@@ -20,14 +21,16 @@ mod checked;
 mod face;
 mod opening;
 mod related;
+mod sender;
 
-use crate::{authorize::Permit, plane::Plane, respond::Refusal};
+use crate::{plane::Plane, respond::Refusal};
 
-pub(crate) use ahead::Replayed;
+pub(crate) use ahead::{Ahead, Replayed};
 pub(crate) use answers::{Judge, Judged};
 pub(crate) use checked::{check_request, report};
 pub(crate) use face::call;
 pub(crate) use opening::open;
+pub(crate) use sender::sender;
 
 /// What is to be forwarded.
 #[derive(Debug)]
@@ -51,11 +54,11 @@ pub(crate) struct Order<'h> {
 /// Checks a request and says what is to be forwarded.
 pub(crate) fn request<'h>(
     plane: &Plane,
-    permit: &Permit,
+    api: usize,
     framing: Framing,
     head: &'h Head,
 ) -> Result<Order<'h>, Refusal> {
-    let api = &plane.apis[permit.target.api];
+    let api = &plane.apis[api];
     let limits = &plane.snapshot.limits;
     let most = api.body_bytes;
     if let Framing::Length(length) = framing

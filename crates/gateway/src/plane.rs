@@ -18,6 +18,7 @@ use pasarela_net::{
     pool::Connector,
     tls::{ClientTls, TlsError},
 };
+use pasarela_soap::security::{Holders, Policy};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -26,6 +27,7 @@ use crate::{
     credentials::{CredentialIndex, SharedKey},
     limiter::{Limiter, LimiterKey, LimiterTable, RateFields},
     observe::{Metrics, Slot},
+    proofs::{self, Remembered},
     router::Router,
     texts::{Text, Texts},
 };
@@ -50,6 +52,18 @@ pub enum CompileError {
         #[source]
         source: TlsError,
     },
+    /// What an application proves itself with is none.
+    #[error("what application {application} proves itself with cannot be used")]
+    Proof {
+        /// Its name.
+        application: String,
+    },
+    /// An authority whom an API trusts is none.
+    #[error("what API {api} trusts for signatures cannot be used")]
+    Authority {
+        /// Name and major version.
+        api: String,
+    },
     /// An API's contract, which was read well, does not compile.
     #[error("the contract of API {api} cannot be used: {why}")]
     Contract {
@@ -67,6 +81,10 @@ pub struct Plane {
     pub snapshot: Arc<Snapshot>,
     pub(crate) router: Router,
     pub(crate) credentials: CredentialIndex,
+    /// By what the senders of messages are known.
+    pub(crate) holders: Holders,
+    /// Messages that came and may not come again.
+    pub(crate) remembered: Remembered,
     pub(crate) apis: Vec<ApiPlane>,
     /// What the APIs' parts name.
     pub(crate) texts: Texts,
@@ -115,6 +133,8 @@ pub(crate) struct ApiPlane {
     pub(crate) contract: OnceLock<ContractPages>,
     /// Its contract compiled, where that is a WSDL.
     pub(crate) soap: Option<Arc<SoapContract>>,
+    /// What its messages have to say about their senders, where WS-Security ends here.
+    pub(crate) security: Option<Arc<Policy>>,
     /// Each operation's path from the root, for traces: `/rates/v2/quotes/{id}`.
     pub(crate) routes: Vec<String>,
 }
@@ -269,6 +289,10 @@ impl Plane {
     ) -> Result<Self, CompileError> {
         let credentials =
             CredentialIndex::build(&snapshot.applications).map_err(CompileError::SharedKey)?;
+        let holders = proofs::holders(&snapshot.applications).map_err(|index| {
+            let application = snapshot.applications.get(index).map(|known| known.name.clone());
+            CompileError::Proof { application: application.unwrap_or_default() }
+        })?;
         let limiters =
             LimiterTable::reconcile(previous.map(|old| &old.limiters), &rates(&snapshot), now_ns);
         let fields: Vec<_> = snapshot
@@ -311,6 +335,7 @@ impl Plane {
                 connectors: connectors(api, &snapshot, &mut tls)?,
                 contract: OnceLock::new(),
                 soap: contracts.of(api)?,
+                security: security(api)?,
                 routes: api.operations.iter().map(|operation| template(api, operation)).collect(),
             });
         }
@@ -326,7 +351,8 @@ impl Plane {
             }
         }
         let router = Router::build(&snapshot.apis);
-        Ok(Self { snapshot, router, credentials, apis, texts, limiters })
+        let remembered = previous.map(|old| old.remembered.clone()).unwrap_or_default();
+        Ok(Self { snapshot, router, credentials, holders, remembered, apis, texts, limiters })
     }
 
     /// The clusters, for whoever resolves names and asks after health.
@@ -343,6 +369,12 @@ impl Plane {
             .map(|(api, cluster, _)| ((api.name.as_str(), api.version), &**cluster))
             .collect()
     }
+}
+
+fn security(api: &Api) -> Result<Option<Arc<Policy>>, CompileError> {
+    let Some(wanted) = &api.ws_security else { return Ok(None) };
+    let unusable = || CompileError::Authority { api: format!("{} v{}", api.name, api.version) };
+    proofs::policy(wanted).map(|policy| Some(Arc::new(policy))).ok_or_else(unusable)
 }
 
 fn template(api: &Api, operation: &Operation) -> String {

@@ -12,6 +12,7 @@ use std::{
     task::Poll,
 };
 
+use pasarela_contract::soap::SoapContract;
 use pasarela_model::Code;
 use pasarela_net::http1::Head;
 
@@ -21,12 +22,12 @@ use crate::{
     ctx::Ctx,
     downstream::Downstream,
     forward::forward,
-    identify::identify,
+    identify::{Caller, identify},
     mediate,
     observe::Direction,
     respond,
     respond::Refusal,
-    route::{Routed, route},
+    route::{Routed, Target, route},
     worker::{Worker, WorkerPlane},
 };
 
@@ -85,9 +86,13 @@ async fn carry<'h, D: Downstream>(
     };
     worker.fetch(&plane, target.api);
     let caller = identify(&plane, target.api, head, ctx)?;
+    if target.soap && plane.apis[target.api].security.is_some() {
+        // Boxed, as all that few exchanges need.
+        return Box::pin(carry_signed(worker, &plane, &target, caller, down, head, ctx)).await;
+    }
     let permit = authorize(&plane, &target, caller, ctx)?;
     admit(worker, &permit, ctx)?;
-    let mut order = mediate::request(&plane, &permit, down.framing(), head)?;
+    let mut order = mediate::request(&plane, target.api, down.framing(), head)?;
     // Asked first: what follows lies further off, and most APIs have none of it.
     if plane.apis[target.api].wsdl
         && let Some(contract) = &plane.apis[target.api].soap
@@ -96,30 +101,78 @@ async fn carry<'h, D: Downstream>(
             let call = mediate::call(worker, &plane, &permit, order, down, head, ctx);
             return Box::pin(call).await;
         }
-        let pass = plane.snapshot.apis[target.api].pass_undeclared;
         // Boxed: an exchange that is not SOAP should not carry the room for this.
         return Box::pin(async {
-            let mut ahead = mediate::open(contract, pass, &mut order, down, head, ctx).await?;
-            let read = (&mut order, &mut ahead);
-            mediate::check_request(worker, &plane, contract, read, down, head, ctx).await?;
-            let mut down = mediate::Replayed::new(down, ahead);
-            let down = &mut down;
-            let checks = plane.snapshot.apis[target.api].checks;
-            let metrics = (&worker.observer.metrics, plane.apis[target.api].slot);
-            let judge = ctx.operation.and_then(|operation| {
-                mediate::Judge::new(contract, operation, checks.answers, metrics)
-            });
-            match judge {
-                None => forward(worker, &plane, &permit, &order, down, head, ctx).await,
-                Some(judge) => {
-                    let call = (&permit, &order, judge);
-                    forward_judged(worker, &plane, call, down, head, ctx).await
-                }
-            }
+            let ahead = mediate::open(contract, &mut order, down, head, ctx).await?;
+            let call = (&permit, &**contract);
+            carry_message(worker, &plane, call, (order, ahead), down, head, ctx).await
         })
         .await;
     }
     forward(worker, &plane, &permit, &order, down, head, ctx).await
+}
+
+/// Carries a SOAP message that says itself who sends it: it is read before anybody knows whether it may be sent.
+async fn carry_signed<'h, D: Downstream>(
+    worker: &Worker,
+    plane: &Rc<WorkerPlane>,
+    target: &Target,
+    by_key: Caller,
+    down: &mut D,
+    head: &'h Head,
+    ctx: &mut Ctx<'h>,
+) -> Result<(), Refusal> {
+    let api = &plane.apis[target.api];
+    let (Some(contract), Some(policy)) = (&api.soap, &api.security) else {
+        return Err(Refusal::new(Code::Internal, "security without a contract"));
+    };
+    let mut order = mediate::request(plane, target.api, down.framing(), head)?;
+    let known = may_read(plane, target.api, &by_key).is_ok();
+    let sent = async {
+        let mut ahead = mediate::open(contract, &mut order, down, head, ctx).await?;
+        let read = (&mut order, &mut ahead);
+        let caller = mediate::sender(plane, policy, read, by_key, down, head, ctx).await?;
+        Ok::<_, Refusal>((caller, ahead))
+    };
+    let (caller, ahead) = match sent.await {
+        Ok(sent) => sent,
+        // A partner's API does not exist for others, however well they write to it.
+        Err(refusal) if !known && !refusal.silent => return Err(Refusal::no_api()),
+        Err(refusal) => return Err(refusal),
+    };
+    let permit = authorize(plane, target, caller, ctx)?;
+    admit(worker, &permit, ctx)?;
+    let call = (&permit, &**contract);
+    carry_message(worker, plane, call, (order, ahead), down, head, ctx).await
+}
+
+/// Carries a SOAP message whose beginning was read.
+async fn carry_message<'h, D: Downstream>(
+    worker: &Worker,
+    plane: &Rc<WorkerPlane>,
+    (permit, contract): (&Permit, &SoapContract),
+    (mut order, mut ahead): (mediate::Order<'h>, mediate::Ahead),
+    down: &mut D,
+    head: &'h Head,
+    ctx: &mut Ctx<'h>,
+) -> Result<(), Refusal> {
+    let api = permit.target.api;
+    let read = (&mut order, &mut ahead);
+    mediate::check_request(worker, plane, contract, read, down, head, ctx).await?;
+    let mut down = mediate::Replayed::new(down, ahead);
+    let down = &mut down;
+    let checks = plane.snapshot.apis[api].checks;
+    let metrics = (&worker.observer.metrics, plane.apis[api].slot);
+    let judge = ctx
+        .operation
+        .and_then(|operation| mediate::Judge::new(contract, operation, checks.answers, metrics));
+    match judge {
+        None => forward(worker, plane, permit, &order, down, head, ctx).await,
+        Some(judge) => {
+            let call = (permit, &order, judge);
+            forward_judged(worker, plane, call, down, head, ctx).await
+        }
+    }
 }
 
 /// Forwards a call whose answer is held against its contract.

@@ -103,7 +103,10 @@ pub(crate) async fn refuse<D: Downstream>(
         down.end_after();
     }
     // What is not there has no face either: the answer must not tell that there is one (T28).
-    let soap = ctx.spoken.or(spoken_soap(head, ctx.soap && refusal.code != Code::NoSuchApi));
+    let soap = match refusal.code {
+        Code::NoSuchApi => spoken_soap(head, false),
+        _ => ctx.spoken.or(spoken_soap(head, ctx.soap)),
+    };
     let (status, media, body) = match soap {
         None => (refusal.code.status(), "application/problem+json", problem(&refusal, ctx)),
         Some(soap) => (soap.status(&refusal), soap.media(), soap.fault(&refusal, ctx)),
@@ -140,10 +143,25 @@ fn is_in_doubt(code: Code) -> bool {
     )
 }
 
+const WSSE: &str =
+    "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
+
+/// What WS-Security calls a problem of a message's security (1.1, 12).
+fn security(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::SecurityMissing | Code::SecurityInvalid => "InvalidSecurity",
+        Code::TokenUnsupported => "UnsupportedSecurityToken",
+        Code::AlgorithmUnsupported => "UnsupportedAlgorithm",
+        Code::AuthenticationFailed | Code::MessageRepeated => "FailedAuthentication",
+        Code::TokenInvalid => "InvalidSecurityToken",
+        Code::SignatureFailed => "FailedCheck",
+        Code::MessageExpired => "MessageExpired",
+        _ => return None,
+    })
+}
+
 /// The status of a service's fault for which nobody chose one.
 pub(crate) fn fault_status(code: &envelope::Code, subcodes: &[ExpandedName]) -> u16 {
-    const WSSE: &str =
-        "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
     let refused = |name: &ExpandedName| {
         let locals = ["FailedAuthentication", "InvalidSecurityToken"];
         *name.namespace == *WSSE && locals.contains(&&*name.local)
@@ -294,6 +312,7 @@ impl Spoken {
             (_, _, Self::Soap11) => "Server",
             (_, _, Self::Soap12) => "Receiver",
         };
+        let by_security = security(refusal.code);
         let reason = escape(&format!("{}: {}", refusal.code.title(), refusal.detail));
         let mut out = String::with_capacity(768);
         out.push_str("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n");
@@ -303,17 +322,28 @@ impl Spoken {
             refusal.code.status(),
             escape(ctx.id.as_str())
         );
+        let code = match (self, by_security) {
+            (Self::Soap11, None) => format!("<faultcode>soap:{to_blame}</faultcode>"),
+            (Self::Soap11, Some(name)) => {
+                format!("<faultcode xmlns:wsse=\"{WSSE}\">wsse:{name}</faultcode>")
+            }
+            (Self::Soap12, None) => format!("<soap:Value>soap:{to_blame}</soap:Value>"),
+            (Self::Soap12, Some(name)) => format!(
+                "<soap:Value>soap:{to_blame}</soap:Value>\
+                 <soap:Subcode><soap:Value xmlns:wsse=\"{WSSE}\">wsse:{name}</soap:Value></soap:Subcode>"
+            ),
+        };
         let _ = match self {
             Self::Soap11 => writeln!(
                 out,
                 "<soap:Envelope xmlns:soap=\"http://schemas.xmlsoap.org/soap/envelope/\"><soap:Body><soap:Fault>\
-                 <faultcode>soap:{to_blame}</faultcode><faultstring>{reason}</faultstring><detail>{detail}</detail>\
+                 {code}<faultstring>{reason}</faultstring><detail>{detail}</detail>\
                  </soap:Fault></soap:Body></soap:Envelope>"
             ),
             Self::Soap12 => writeln!(
                 out,
                 "<soap:Envelope xmlns:soap=\"http://www.w3.org/2003/05/soap-envelope\"><soap:Body><soap:Fault>\
-                 <soap:Code><soap:Value>soap:{to_blame}</soap:Value></soap:Code>\
+                 <soap:Code>{code}</soap:Code>\
                  <soap:Reason><soap:Text xml:lang=\"en\">{reason}</soap:Text></soap:Reason>\
                  <soap:Detail>{detail}</soap:Detail></soap:Fault></soap:Body></soap:Envelope>"
             ),

@@ -9,6 +9,7 @@ mod limits;
 mod problem;
 mod rest;
 mod secret;
+mod security;
 mod snapshot;
 mod time;
 
@@ -20,6 +21,7 @@ pub use limits::Limits;
 pub use problem::{Code, Side};
 pub use rest::{Dates, Mtom, Numbers, RestFace, RestOperation, RestParameter};
 pub use secret::Secret;
+pub use security::{Password, UserPasswords, WsSecurity, X509};
 pub use snapshot::{
     ActiveHealth, Api, Application, Balance, Check, Checks, ClientAuth, Concurrency, Credential,
     Face, HashKey, HeaderMatch, HostPattern, HttpVersion, ImportedDocument, IpNet, KeyDigest,

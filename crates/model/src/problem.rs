@@ -90,6 +90,15 @@ codes! {
     ServiceBroken = "GW0036", 502, Upstream, "service_broken", "The service's answer is not what its contract says";
     ServiceFault = "GW0037", 500, Upstream, "service_fault", "The service answered with a fault";
     ForeignReply = "GW0040", 400, Caller, "foreign_reply", "The message asks for its answer elsewhere";
+    SecurityMissing = "GW0041", 401, Caller, "security_missing", "The message does not say who sends it";
+    SecurityInvalid = "GW0042", 400, Caller, "security_invalid", "The security header cannot be taken";
+    TokenUnsupported = "GW0043", 400, Caller, "token_unsupported", "The security header holds what is not taken here";
+    AlgorithmUnsupported = "GW0044", 400, Caller, "algorithm_unsupported", "The signature is made in a way that is not taken here";
+    AuthenticationFailed = "GW0045", 401, Caller, "authentication_failed", "The sender of the message is not known";
+    TokenInvalid = "GW0046", 401, Caller, "token_invalid", "The certificate is not accepted";
+    SignatureFailed = "GW0047", 401, Caller, "signature_failed", "The message is not what was signed";
+    MessageExpired = "GW0048", 401, Caller, "message_expired", "The message is not of now";
+    MessageRepeated = "GW0049", 401, Caller, "message_repeated", "The message was sent before";
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use crate::{Limits, RestFace, Secret};
+use crate::{Limits, Password, RestFace, Secret, WsSecurity};
 
 /// Everything the data plane needs for one generation of configuration. Immutable.
 #[derive(Debug, Clone, Default)]
@@ -56,6 +56,8 @@ pub struct Api {
     /// Where messages may have their answers sent (`wsa:ReplyTo`) beside the connection they come on: an address, or with
     /// a slash at its end the beginning of one.
     pub reply_to: Vec<String>,
+    /// Whether WS-Security ends here, and how; `None`: the header goes on as it came.
+    pub ws_security: Option<WsSecurity>,
     /// Where requests go.
     pub upstream: Upstream,
     /// Indices into [`Snapshot::plans`]. Empty: no key is asked for.
@@ -82,6 +84,7 @@ impl Api {
             contract: None,
             checks: Checks::default(),
             reply_to: Vec::new(),
+            ws_security: None,
             upstream,
             plans: Vec::new(),
             upgrade: false,
@@ -523,6 +526,17 @@ pub struct Subscription {
 pub enum Credential {
     /// An API key, known by its digest only.
     ApiKey(KeyDigest),
+    /// A user of WS-Security, with a password.
+    User {
+        /// Its name; no two applications have the same.
+        name: String,
+        /// Its password.
+        password: Password,
+    },
+    /// A certificate of WS-Security, in DER, whoever issued it.
+    Certificate(Vec<u8>),
+    /// The subject of a certificate of WS-Security that an authority issued whom the API trusts.
+    Subject(String),
 }
 
 /// SHA-256 of an API key's bytes.

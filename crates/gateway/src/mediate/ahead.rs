@@ -57,6 +57,8 @@ pub(crate) struct Ahead {
     pub(crate) bytes: Vec<u8>,
     /// The body was read to its end.
     pub(crate) ended: bool,
+    /// Where the Body of the message starts, in bytes of it as UTF-8.
+    pub(crate) body_at: u64,
 }
 
 /// The caller, whose body begins with what was read.

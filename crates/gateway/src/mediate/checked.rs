@@ -78,7 +78,7 @@ pub(crate) fn report(api: &str, ctx: &Ctx<'_>, direction: Direction, why: &str) 
 }
 
 /// Reads to the end. False when there is more than may be held.
-async fn read_on<D: Downstream>(
+pub(super) async fn read_on<D: Downstream>(
     down: &mut D,
     order: &mut Order<'_>,
     ahead: &mut Ahead,

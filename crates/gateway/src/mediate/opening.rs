@@ -35,7 +35,6 @@ const PIECE_BYTES: usize = 16 << 10;
 /// Reads as much of the body as it takes, and notes the operation.
 pub(crate) async fn open<D: Downstream>(
     contract: &SoapContract,
-    pass_undeclared: bool,
     order: &mut Order<'_>,
     down: &mut D,
     head: &Head,
@@ -66,9 +65,11 @@ pub(crate) async fn open<D: Downstream>(
         SoapVersion::V11 => Spoken::Soap11,
         SoapVersion::V12 => Spoken::Soap12,
     });
-    let allowed = ctx.api.map_or(&[][..], |api| &ctx.plane.snapshot.apis[api].reply_to);
-    answers_to_us(&opening, allowed)?;
+    let api = ctx.api.map(|api| &ctx.plane.snapshot.apis[api]);
+    answers_to_us(&opening, api.map_or(&[], |api| &api.reply_to))?;
+    let pass_undeclared = api.is_some_and(|api| api.pass_undeclared);
     ctx.operation = find(contract, pass_undeclared, &stated, &opening)?;
+    ahead.body_at = opening.body_at;
     Ok(ahead)
 }
 

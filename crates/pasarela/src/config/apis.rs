@@ -19,9 +19,10 @@ use super::{
     tree::{Kind, Node},
     units,
     walk::{Fields, Walk, start_of},
+    ws_security,
 };
 
-pub(crate) const KEYS: [&str; 24] = [
+pub(crate) const KEYS: [&str; 25] = [
     "name",
     "version",
     "contract",
@@ -45,6 +46,7 @@ pub(crate) const KEYS: [&str; 24] = [
     "undeclared",
     "validate",
     "reply_to",
+    "ws_security",
     "preserve_host",
 ];
 
@@ -249,6 +251,8 @@ fn one(
         fields.get("validate").map_or(Some(Checks::default()), |node| checks::read(walk, node));
     let reply_to =
         fields.get("reply_to").map_or(Some(Vec::new()), |node| reply_addresses(walk, node));
+    let ws_security =
+        fields.get("ws_security").map_or(Some(None), |node| ws_security::read(walk, node));
     let offers_soap = faces.as_ref().is_none_or(|faces| faces.contains(&Face::Soap));
     if fields.get("validate").is_some()
         && (soap == Some(false) || contract.is_none() || !offers_soap)
@@ -259,6 +263,27 @@ fn one(
             "`validate` has no effect: it is about the SOAP face of an API with a WSDL.",
             "Name a WSDL in `contract` and `soap` in `faces`, or take the key away.",
         );
+    }
+    if fields.get("ws_security").is_some()
+        && (soap == Some(false) || contract.is_none() || !offers_soap)
+    {
+        walk.warn(
+            Code::NoEffect,
+            fields.key_span("ws_security"),
+            "`ws_security` has no effect: it is about the SOAP face of an API with a WSDL.",
+            "Name a WSDL in `contract` and `soap` in `faces`, or take the key away.",
+        );
+    } else if matches!(ws_security, Some(Some(_)))
+        && offers_rest
+        && plans.as_ref().is_some_and(Vec::is_empty)
+    {
+        walk.fault(
+            Code::Impossible,
+            fields.key_span("ws_security"),
+            "Messages have to say who sends them, and calls of the REST face would not: without plans no key is asked for there.",
+            "Leave the REST face away (`faces: [soap]`), or offer the API under `plans`.",
+        );
+        return None;
     }
     let body_bytes = fields
         .get("body_bytes")
@@ -293,6 +318,7 @@ fn one(
         contract: served,
         checks: checks?,
         reply_to: reply_to?,
+        ws_security: ws_security?,
         upstream,
         plans: plans?,
         upgrade: upgrade?,

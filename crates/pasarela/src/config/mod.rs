@@ -19,12 +19,14 @@ mod parties;
 mod pem;
 pub mod price;
 mod process;
+mod proofs;
 mod rest;
 pub mod settings;
 mod source;
 mod tree;
 mod units;
 mod walk;
+mod ws_security;
 
 use std::{
     fs::File,

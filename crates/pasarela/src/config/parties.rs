@@ -12,6 +12,7 @@ use super::{
     fault::{Code, Span},
     names::{Item, Section},
     price::{self, Price},
+    proofs,
     tree::{Kind, Node},
     units,
     walk::{Text, Walk, shown_word, start_of},
@@ -19,7 +20,8 @@ use super::{
 
 pub(crate) const ORGANISATION_KEYS: [&str; 2] = ["name", "kind"];
 pub(crate) const PLAN_KEYS: [&str; 4] = ["name", "rate", "quota", "price"];
-pub(crate) const APPLICATION_KEYS: [&str; 4] = ["name", "organisation", "subscriptions", "keys"];
+pub(crate) const APPLICATION_KEYS: [&str; 6] =
+    ["name", "organisation", "subscriptions", "keys", "users", "certificates"];
 
 /// Bytes of a file that holds an API key.
 const KEY_BYTES_MAX: u64 = 4 << 10;
@@ -130,11 +132,12 @@ pub(crate) fn applications(
     offer: &Offer<'_, '_>,
 ) -> Vec<Option<Application>> {
     let mut keys: HashMap<KeyDigest, (String, u32)> = HashMap::new();
+    let mut taken = proofs::Taken::default();
     let mut bills = Bills::default();
     let mut out = Vec::with_capacity(section.items.len());
     for (index, item) in section.items.iter().enumerate() {
         let application = item.as_ref().and_then(|item| {
-            let application = application(walk, item, offer, &mut keys)?;
+            let application = application(walk, item, offer, (&mut keys, &mut taken))?;
             bills.add(walk, index, item, &application, offer);
             Some(application)
         });
@@ -147,7 +150,7 @@ fn application(
     walk: &Walk<'_>,
     item: &Item<'_>,
     offer: &Offer<'_, '_>,
-    taken: &mut HashMap<KeyDigest, (String, u32)>,
+    (keys, taken): (&mut HashMap<KeyDigest, (String, u32)>, &mut proofs::Taken),
 ) -> Option<Application> {
     let fields = &item.fields;
     let organisation = fields
@@ -167,7 +170,7 @@ fn application(
                 let digest = key_digest(walk, key)?;
                 let name = item.name.as_ref().map_or("", |name| name.shown.as_str());
                 let span = start_of(key);
-                if let Some((other, line)) = taken.get(&digest) {
+                if let Some((other, line)) = keys.get(&digest) {
                     walk.fault(
                         Code::DuplicateCredential,
                         span,
@@ -176,17 +179,19 @@ fn application(
                     );
                     return None;
                 }
-                taken.insert(digest, (name.to_owned(), span.line));
+                keys.insert(digest, (name.to_owned(), span.line));
                 Some(Credential::ApiKey(digest))
             })
             .collect();
         digests.into_iter().collect()
     });
+    let name = item.name.as_ref().map_or("", |name| name.shown.as_str());
+    let proofs = proofs::read(walk, fields, name, taken);
     Some(Application {
         name: item.name.as_ref()?.value.clone(),
         organisation: organisation.map_or(Some(None), |found| found.map(Some))?,
         subscriptions: subscriptions?,
-        credentials: credentials?,
+        credentials: [credentials?, proofs?].concat(),
     })
 }
 
@@ -342,7 +347,7 @@ fn digest_from_hex(walk: &Walk<'_>, node: &Node, cure: &str) -> Option<KeyDigest
     None
 }
 
-fn hex_digest(text: &str) -> Option<[u8; 32]> {
+pub(super) fn hex_digest(text: &str) -> Option<[u8; 32]> {
     let digits: Vec<u32> = text.chars().map(|c| c.to_digit(16)).collect::<Option<_>>()?;
     let bytes: Vec<u8> = digits
         .chunks_exact(2)
@@ -354,7 +359,7 @@ fn hex_digest(text: &str) -> Option<[u8; 32]> {
 }
 
 /// An editor's line break at the end does not belong to the key.
-fn trimmed(key: &[u8]) -> &[u8] {
+pub(super) fn trimmed(key: &[u8]) -> &[u8] {
     let key = key.strip_suffix(b"\n").unwrap_or(key);
     key.strip_suffix(b"\r").unwrap_or(key)
 }

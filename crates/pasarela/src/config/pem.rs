@@ -5,6 +5,7 @@
 //! certificate, a key with a pass phrase.
 
 use pasarela_model::Secret;
+use pasarela_soap::security::{Certificate as Signers, authority};
 use rustls::{
     crypto::aws_lc_rs::sign::any_supported_type,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
@@ -58,6 +59,35 @@ pub(crate) fn certificate_and_key(walk: &Walk<'_>, fields: &Fields<'_>) -> Optio
 /// Reads a file of certificates to trust.
 pub(crate) fn authorities(walk: &Walk<'_>, node: &Node) -> Option<Vec<u8>> {
     certificates(walk, node, "the certificates to trust").map(|(_, pem, _)| pem)
+}
+
+/// Reads a file of certificates to trust for signatures of messages, in DER.
+pub(crate) fn issuers(walk: &Walk<'_>, node: &Node) -> Option<Vec<Vec<u8>>> {
+    let (text, _, chain) = certificates(walk, node, "the certificates to trust")?;
+    if chain.iter().any(|certificate| authority(certificate).is_none()) {
+        let message =
+            format!("{} holds a certificate that cannot be trusted for others.", text.shown);
+        let cure = "Name the certificates of the authorities that issue those of your callers.";
+        walk.fault(Code::Certificate, text.span, message, cure);
+        return None;
+    }
+    Some(chain.iter().map(|certificate| certificate.to_vec()).collect())
+}
+
+/// Reads a file with the one certificate that somebody signs with, in DER.
+pub(crate) fn signer(walk: &Walk<'_>, node: &Node) -> Option<(Text, Vec<u8>)> {
+    let (text, _, chain) = certificates(walk, node, "a certificate")?;
+    match chain.first() {
+        Some(first) if chain.len() == 1 && Signers::read(first).is_some() => {
+            Some((text, first.to_vec()))
+        }
+        _ => {
+            let message = format!("{} does not hold one certificate.", text.shown);
+            let cure = "Name a PEM file with the certificate that the messages are signed with, and no other.";
+            walk.fault(Code::Certificate, text.span, message, cure);
+            None
+        }
+    }
 }
 
 type Chain = Vec<CertificateDer<'static>>;

@@ -225,7 +225,7 @@ impl<'a> Walk<'a> {
         }
         let near = nearest(&entry.key, known.iter().copied());
         let is_word = entry.key.chars().all(|c| c.is_ascii_alphanumeric() || "_-/".contains(c));
-        let of_credential = what == "a key";
+        let of_credential = ["a key", "a password"].contains(&what);
         if !is_word || (of_credential && near.is_none()) {
             // Where a colon is missing, what should be the value is part of the key.
             self.hide(entry.key_span);

@@ -27,7 +27,9 @@ fn the_file_of_the_design_is_accepted() {
     assert_eq!(tracking.upstream.targets[1].path, "/TrackingService");
     assert_eq!(snapshot.organisations[0].kind, OrganisationKind::Partner);
     assert_eq!(snapshot.applications[0].subscriptions, [Subscription { api: 0, plan: 2 }]);
-    let Credential::ApiKey(digest) = snapshot.applications[0].credentials[0];
+    let Credential::ApiKey(digest) = snapshot.applications[0].credentials[0] else {
+        panic!("a key was given");
+    };
     assert_eq!(digest.0[..2], [0x5e, 0x88]);
     assert_eq!(snapshot.plans[1].rate.map(|rate| rate.burst), Some(200));
     assert_eq!(snapshot.plans[1].quota.map(|quota| quota.over), Some(QuotaOver::Charge));
@@ -97,7 +99,10 @@ fn every_key_of_the_file_reaches_its_place() {
     let found: Vec<_> = loaded.snapshot.applications[0]
         .credentials
         .iter()
-        .map(|Credential::ApiKey(digest)| digest.0)
+        .filter_map(|credential| match credential {
+            Credential::ApiKey(digest) => Some(digest.0),
+            _ => None,
+        })
         .collect();
     assert_eq!(found[1..], [file, env]);
 }
@@ -196,4 +201,43 @@ fn ten_thousand_apis_are_read() {
     }
     let loaded = super::read(&text).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(loaded.snapshot.apis.len(), 10_000);
+}
+
+#[test]
+fn what_messages_prove_themselves_with_reaches_its_place() {
+    use pasarela_model::{Password, UserPasswords};
+    let text = "version: 1
+apis:
+  - name: tracking
+    version: 1
+    visibility: public
+    contract: contracts/tracking.wsdl
+    faces: [soap]
+    upstreams: [http://10.1.0.7:9001]
+    ws_security: { terminate: { username: digest, x509: { trust: other.pem, require: [body] }, timestamp: required, legacy: true } }
+applications:
+  - name: acme
+    users:
+      - { name: Alice B., password: { file: secrets/acme.key } }
+      - { name: bob, password: { sha256: \"5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8\" } }
+    certificates: [{ file: site.pem }, { subject: \"CN=tracker,O=ACME\" }]
+";
+    let snapshot = super::read(text).expect("a good file").snapshot;
+    let security = snapshot.apis[0].ws_security.as_ref().expect("it ends here");
+    assert_eq!(security.username, Some(UserPasswords::Digest));
+    assert!(security.timestamp && security.legacy);
+    let x509 = security.x509.as_ref().expect("signatures");
+    assert_eq!((x509.body, x509.timestamp, x509.addressing), (true, false, false));
+    assert_eq!(x509.trust.len(), 1);
+    let [alice, bob, file, subject] = &snapshot.applications[0].credentials[..] else {
+        panic!("four were given");
+    };
+    let text = Password::Text(pasarela_model::Secret::new("fixture-key-of-acme"));
+    assert_eq!(*alice, Credential::User { name: "Alice B.".into(), password: text });
+    assert!(
+        matches!(bob, Credential::User { password: Password::Sha256(digest), .. } if digest.0[..2] == [0x5e, 0x88])
+    );
+    assert!(matches!(file, Credential::Certificate(der) if der.starts_with(&[0x30, 0x82])));
+    assert_eq!(*subject, Credential::Subject("CN=tracker,O=ACME".into()));
+    assert!(!format!("{snapshot:?}").contains("fixture-key-of-acme"));
 }

@@ -35,6 +35,7 @@ mod tunnels;
 mod upstream_faults;
 mod upstream_limits;
 mod websockets;
+mod ws_security;
 
 use pasarela_testkit::{Builder, Gateway};
 

@@ -26,6 +26,7 @@ mod openapi_instances;
 mod parts;
 mod security;
 mod security_attacks;
+mod signer;
 mod transcode;
 mod transcode_corpus;
 mod transcode_samples;

@@ -4,9 +4,9 @@
 
 use pasarela_soap::security::Why;
 
-use crate::security::{
-    CREATED, DS, NOW, Signer, examined, fixture, holders, known, message, policy, signed,
-    timestamp, whose,
+use crate::{
+    security::{CREATED, NOW, examined, fixture, holders, known, policy, signed, whose},
+    signer::{DS, Signer, message, timestamp},
 };
 
 const EVIL: &str = "<t:Cancel xmlns:t=\"urn:t\">everything</t:Cancel>";
