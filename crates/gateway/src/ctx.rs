@@ -131,6 +131,7 @@ impl<'h> Ctx<'h> {
         protocol: Protocol,
     ) -> Self {
         let plane = worker.plane();
+        plane.soon(head.target());
         let (started, unix_ns) = worker.clocks();
         let networks = &plane.snapshot.trusted_proxies;
         let peer = origin.peer.ip();

@@ -115,7 +115,7 @@ pub(crate) async fn forward<'h, D: Downstream>(
     };
     let method = if order.again { "GET" } else { head.method() };
     let mut tried: SmallVec<[SocketAddr; 4]> = SmallVec::new();
-    cluster.budget().record_request(now_ms(worker, ctx.started));
+    runtime.budget.record_request(now_ms(worker, ctx.started));
     loop {
         let start = if tried.is_empty() { ctx.started } else { Instant::now() };
         let now = now_ms(worker, start);
@@ -180,7 +180,7 @@ pub(crate) async fn forward<'h, D: Downstream>(
             && ctx.retries < u32::from(api.upstream.retries.attempts)
             && retryable(method, sent, failure, replayable || order.again)
             // A kept connection that was dead is no sign of overload; the budget is against those.
-            && (stale || cluster.budget().may_retry(now_ms(worker, Instant::now())));
+            && (stale || runtime.budget.may_retry(now_ms(worker, Instant::now())));
         if !again {
             return Err(refusal);
         }

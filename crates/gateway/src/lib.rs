@@ -27,6 +27,7 @@ mod route;
 pub mod router;
 mod serve_h1;
 mod serve_h2;
+mod soon;
 mod tend;
 mod texts;
 mod worker;

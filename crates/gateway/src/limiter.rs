@@ -21,6 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use pasarela_model::Rate;
 use rustc_hash::FxHashMap;
 
+use crate::soon::soon;
+
 /// Largest integer of a structured field (RFC 9651 §3.3.1).
 const FIELD_INTEGER_MAX: u64 = 999_999_999_999_999;
 
@@ -58,7 +60,7 @@ impl Decision {
 
 /// One rate limit and how much of it is used. All methods take `&self`.
 #[derive(Debug)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct Limiter {
     /// When the bucket will be full again (the theoretical arrival time), in units since the epoch.
     full_at: AtomicU64,
@@ -101,11 +103,10 @@ impl Limiter {
         limiter
     }
 
-    /// Reads a word of it and does nothing with it.
+    /// It will be asked soon.
     #[inline]
-    pub(crate) fn fetch(&self) {
-        std::hint::black_box(self.full_at.load(Ordering::Relaxed));
-        std::hint::black_box(self.second);
+    pub(crate) fn soon(&self) {
+        soon(&self.full_at);
     }
 
     /// The rate it was made for.

@@ -5,7 +5,6 @@
 
 use std::{
     borrow::Cow,
-    hint::black_box,
     sync::{Arc, OnceLock},
 };
 
@@ -23,12 +22,13 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::{
-    cluster::{Cluster, hash_key},
+    cluster::{Budget, Cluster, hash_key},
     credentials::{CredentialIndex, SharedKey},
     limiter::{Limiter, LimiterKey, LimiterTable, RateFields},
     observe::{Metrics, Slot},
     proofs::{self, Remembered},
     router::Router,
+    soon::soon,
     texts::{Text, Texts},
 };
 
@@ -115,8 +115,10 @@ pub(crate) struct ApiPlane {
     pub(crate) subscribers: Subscribers,
     /// The servers behind it.
     pub(crate) cluster: Arc<Cluster>,
-    /// The cluster's limiter, so that neither is waited for to find the other.
+    /// The cluster's limiter, so that neither is waited for to find the other…
     pub(crate) waiting: Arc<crate::cluster::Limiter>,
+    /// …and its retries' budget.
+    pub(crate) budget: Budget,
     /// Most bytes of a request's body.
     pub(crate) body_bytes: u64,
     /// Its name…
@@ -251,20 +253,24 @@ impl ContractPages {
 }
 
 impl ApiPlane {
-    /// Reads a word of what the steps to come will read; see [`Worker::fetch`].
-    ///
-    /// [`Worker::fetch`]: crate::worker::Worker::fetch
+    /// It will be called soon.
     #[inline]
-    pub(crate) fn fetch(&self) {
-        black_box(self.body_bytes);
-        black_box(self.targets.len());
-        black_box(self.timeouts.idle);
-        black_box(self.connectors.len());
-        black_box(self.waiting.in_flight());
-        self.cluster.fetch();
+    pub(crate) fn soon(&self) {
+        soon(&self.partner);
+        soon(&self.body_bytes);
+        soon(&self.timeouts);
+        soon(&self.connectors);
+    }
+
+    /// So will what it points to.
+    #[inline]
+    pub(crate) fn parts_soon(&self) {
+        soon(&*self.waiting);
+        self.budget.soon();
+        self.cluster.soon();
         if let Subscribers::One(_, Subscriber { rate: Some((limiter, _)), .. }) = &self.subscribers
         {
-            limiter.fetch();
+            limiter.soon();
         }
     }
 
@@ -319,6 +325,7 @@ impl Plane {
                 slot,
                 subscribers: Subscribers::None,
                 waiting: cluster.shared_limiter(),
+                budget: cluster.budget().clone(),
                 cluster,
                 body_bytes: api.body_bytes.unwrap_or(snapshot.limits.body_bytes),
                 name: texts.add(&api.name),

@@ -84,7 +84,7 @@ async fn carry<'h, D: Downstream>(
             return respond::contract(worker, down, head, ctx, &plane, (api, page)).await;
         }
     };
-    worker.fetch(&plane, target.api);
+    worker.soon(&plane, target.api);
     let caller = identify(&plane, target.api, head, ctx)?;
     if target.soap && plane.apis[target.api].security.is_some() {
         // Boxed, as all that few exchanges need.

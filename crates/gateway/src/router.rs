@@ -15,14 +15,19 @@
 //!
 //! The path has been normalised by [`crate::path`]; nothing here decodes anything.
 
+mod bases;
 mod children;
 mod operations;
 
 use pasarela_model::{Api, Face, HeaderMatch, HostPattern, Visibility};
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
 
+use self::bases::Bases;
 use self::operations::{Operations, Outcome};
+use crate::{
+    soon::soon,
+    texts::{Text, Texts},
+};
 
 /// The header fields of a request, as the router needs them.
 pub trait Headers {
@@ -111,6 +116,8 @@ impl Found {
 #[derive(Debug, Default)]
 pub struct Router {
     entries: Vec<Entry>,
+    /// The entries' base paths.
+    texts: Texts,
     /// Base paths of the APIs that answer on any host.
     any_host: Bases,
     exact_hosts: FxHashMap<Box<str>, Bases>,
@@ -123,14 +130,20 @@ pub struct Router {
 #[repr(align(64))]
 struct Entry {
     private: bool,
-    headers: Box<[HeaderMatch]>,
-    base_length: u32,
     rest: bool,
     soap: bool,
-    contract: Option<ContractKind>,
     pass_undeclared: bool,
+    contract: Option<ContractKind>,
+    /// `/tracking/v1`, or nothing.
+    base: Text,
+    /// The next best API whose base path has the same hash; [`LAST`]: there is none.
+    next: u32,
+    headers: Box<[HeaderMatch]>,
     operations: Operations,
 }
+
+/// The end of a list of entries.
+const LAST: u32 = u32::MAX;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ContractKind {
@@ -138,23 +151,15 @@ enum ContractKind {
     Wsdl,
 }
 
-/// Base paths, whole. A tree with a node a segment would be two or three cold memory accesses a
-/// segment where there are ten thousand; this is one for each number of segments that occurs.
-#[derive(Debug, Default)]
-struct Bases {
-    /// The numbers of segments that there are, the largest first.
-    depths: SmallVec<[usize; 6]>,
-    /// APIs by base path (`/tracking/v1`, or nothing), best first. What is usual stands in place,
-    /// so that finding it touches nothing else.
-    apis: FxHashMap<SmallVec<[u8; 32]>, SmallVec<[usize; 2]>>,
-}
-
 impl Router {
     /// Compiles the APIs. Where two claim the same place the earlier one wins (the configuration
     /// reader refuses such files).
     pub fn build(apis: &[Api]) -> Self {
-        let mut router = Self { entries: apis.iter().map(Entry::new).collect(), ..Self::default() };
-        for (index, api) in apis.iter().enumerate() {
+        let mut router = Self::default();
+        for (number, api) in (0..bases::MOST).zip(apis) {
+            let (base, depth) = bases::normal(&api.base_path);
+            let base_text = router.texts.add(&base);
+            router.entries.push(Entry::new(api, base_text));
             let bases = match &api.host {
                 None => &mut router.any_host,
                 Some(HostPattern::Exact(host)) => {
@@ -164,17 +169,11 @@ impl Router {
                     router.wildcard_hosts.entry(suffix.as_str().into()).or_default()
                 }
             };
-            bases.insert(&api.base_path, index);
+            bases.add(number, depth);
         }
-        let entries = &router.entries;
         let hosts = router.exact_hosts.values_mut().chain(router.wildcard_hosts.values_mut());
         for bases in hosts.chain([&mut router.any_host]) {
-            for apis in bases.apis.values_mut() {
-                // Stable: file order decides among equals.
-                apis.sort_by_key(|&api| {
-                    std::cmp::Reverse(entries.get(api).map_or(0, |entry| entry.headers.len()))
-                });
-            }
+            bases.compile(&mut router.entries, &router.texts);
         }
         router
     }
@@ -184,6 +183,24 @@ impl Router {
         match self.find_api(query) {
             Some((api, entry)) => entry.find(api, query),
             None => Found::NoApi,
+        }
+    }
+
+    /// The API that a target as it was sent looks like being for, among those on any host. A guess,
+    /// made without reading anything of an API: [`find`](Self::find) knows.
+    #[inline]
+    pub(crate) fn likely(&self, target: &[u8]) -> Option<usize> {
+        let end = memchr::memchr(b'?', target).unwrap_or(target.len());
+        let (_, api) = self.any_host.candidates(target.get(..end)?).next()?;
+        Some(api)
+    }
+
+    /// Whether this API is meant will be asked soon.
+    #[inline]
+    pub(crate) fn soon(&self, api: usize) {
+        if let Some(entry) = self.entries.get(api) {
+            soon(entry);
+            soon(&entry.operations);
         }
     }
 
@@ -210,27 +227,21 @@ impl Router {
 
     /// Of the eligible APIs whose base the path lies below, the one with the longest.
     fn best(&self, bases: &Bases, query: &Query<'_>) -> Option<(usize, &Entry)> {
-        let path = query.path.as_bytes();
-        // `/a` and `/a/` both lie below `/a`, and no base path ends with a slash.
-        let below = path.strip_prefix(b"/")?;
-        let deepest = bases.depths.first().copied().unwrap_or(0);
-        let mut ends: SmallVec<[usize; 8]> = SmallVec::from_slice(&[0]);
-        let slashes = memchr::memchr_iter(b'/', below).map(|at| at + 1).chain([path.len()]);
-        ends.extend(slashes.take(deepest));
-        bases.depths.iter().find_map(|&depth| {
-            let base = path.get(..*ends.get(depth)?)?;
-            #[cfg(test)]
-            tests::count_look_up();
-            bases.apis.get(base)?.iter().find_map(|&api| {
-                let entry = self.entries.get(api)?;
-                entry.is_meant_by(query).then_some((api, entry))
-            })
+        bases.candidates(query.path.as_bytes()).find_map(|(base, first)| {
+            let mut next = first;
+            while let Some(entry) = self.entries.get(next) {
+                if self.texts.get(entry.base).as_bytes() == base && entry.is_meant_by(query) {
+                    return Some((next, entry));
+                }
+                next = entry.next as usize;
+            }
+            None
         })
     }
 }
 
 impl Entry {
-    fn new(api: &Api) -> Self {
+    fn new(api: &Api, base: Text) -> Self {
         let contract = api
             .contract
             .as_deref()
@@ -238,7 +249,8 @@ impl Entry {
         Self {
             private: api.visibility == Visibility::Private,
             headers: api.headers.as_slice().into(),
-            base_length: u32::try_from(api.base_path.len()).unwrap_or(u32::MAX),
+            base,
+            next: LAST,
             rest: api.faces.contains(&Face::Rest),
             soap: api.faces.contains(&Face::Soap),
             contract,
@@ -258,7 +270,7 @@ impl Entry {
 
     /// Length of the base path.
     fn base(&self) -> usize {
-        self.base_length as usize
+        self.base.len()
     }
 
     fn find(&self, api: usize, query: &Query<'_>) -> Found {
@@ -315,22 +327,6 @@ pub(crate) fn document_asked(query: Option<&[u8]>) -> Option<&str> {
             false => (is(b"wsdl") || (is(b"xsd") && !name.is_empty())).then_some(name),
         }
     })
-}
-
-impl Bases {
-    fn insert(&mut self, base_path: &str, api: usize) {
-        let (mut base, mut depth) = (SmallVec::new(), 0);
-        for segment in base_path.split('/').filter(|segment| !segment.is_empty()) {
-            base.push(b'/');
-            base.extend_from_slice(segment.as_bytes());
-            depth += 1;
-        }
-        if !self.depths.contains(&depth) {
-            self.depths.push(depth);
-            self.depths.sort_unstable_by(|one, other| other.cmp(one));
-        }
-        self.apis.entry(base).or_default().push(api);
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Many short texts in one, so that those that are read together lie together.
 
+use crate::soon::soon;
+
 /// Texts, one behind the other.
 #[derive(Debug, Default)]
 pub(crate) struct Texts(String);
@@ -9,6 +11,14 @@ pub(crate) struct Texts(String);
 pub(crate) struct Text {
     start: u32,
     length: u32,
+}
+
+impl Text {
+    /// Its length in bytes.
+    #[inline]
+    pub(crate) fn len(self) -> usize {
+        self.length as usize
+    }
 }
 
 impl Texts {
@@ -25,6 +35,14 @@ impl Texts {
     pub(crate) fn get(&self, text: Text) -> &str {
         let start = text.start as usize;
         self.0.get(start..start + text.length as usize).unwrap_or_default()
+    }
+
+    /// A text will be read soon, and what was added with it.
+    #[inline]
+    pub(crate) fn soon(&self, text: Text) {
+        if let Some(first) = self.0.as_bytes().get(text.start as usize) {
+            soon(first);
+        }
     }
 }
 

@@ -24,6 +24,7 @@ use crate::{
     observe::{Listener, Observability, Observer},
     overload::{Level, Overload},
     plane::Plane,
+    soon::soon,
 };
 
 /// What all workers of a process share.
@@ -112,6 +113,18 @@ impl WorkerPlane {
         Rc::new(Self { plane, cursors })
     }
 
+    /// Has memory bring what routing and [`Worker::soon`] read first of the API that a target, as
+    /// it was sent, looks like being for. Called before anything else is done for a request.
+    #[inline]
+    pub(crate) fn soon(&self, target: &[u8]) {
+        let Some(api) = self.plane.router.likely(target) else { return };
+        self.plane.router.soon(api);
+        if let (Some(runtime), Ok(cursors)) = (self.apis.get(api), self.cursors.try_borrow()) {
+            runtime.soon();
+            cursors.get(api).inspect(|cursor| soon(*cursor));
+        }
+    }
+
     /// Lends the cursor of an API.
     pub(crate) fn with_cursor<R>(&self, api: usize, use_it: impl FnOnce(&mut Cursor) -> R) -> R {
         let mut cursors = self.cursors.borrow_mut();
@@ -162,15 +175,16 @@ pub(crate) struct Worker {
 const DATE_BYTES: usize = "Sun, 06 Nov 1994 08:49:37 GMT".len();
 
 impl Worker {
-    /// Has memory bring what the steps to come read of an API, all at once. Of ten thousand APIs
-    /// most are in no cache; met one by one, where each step needs it, twenty such reads are
-    /// waited for one after another, and that was a quarter of a request.
+    /// Has memory bring what the steps to come read of an API, all at once. Met one by one, where
+    /// each step needs it, twenty such reads are waited for one after another, and that was a
+    /// quarter of a request.
     #[inline]
-    pub(crate) fn fetch(&self, plane: &WorkerPlane, api: usize) {
+    pub(crate) fn soon(&self, plane: &WorkerPlane, api: usize) {
         let runtime = &plane.apis[api];
-        runtime.fetch();
-        plane.with_cursor(api, |cursor| cursor.fetch());
-        self.observer.metrics.fetch(runtime.slot);
+        runtime.parts_soon();
+        plane.texts.soon(runtime.name);
+        plane.with_cursor(api, |cursor| cursor.soon());
+        self.observer.metrics.soon(runtime.slot);
     }
 
     /// The configuration in force. An exchange keeps the one it began with.

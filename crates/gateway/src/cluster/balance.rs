@@ -10,6 +10,7 @@ use pasarela_model::UpstreamTarget;
 use smallvec::SmallVec;
 
 use super::health::{Endpoint, State};
+use crate::soon::soon;
 
 /// A target's weight is split among its addresses in this many parts of 1.
 const SHARE_UNIT: u64 = 1 << 16;
@@ -51,8 +52,6 @@ impl Round {
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) endpoint: Arc<Endpoint>,
-    /// The endpoint's, so that neither is waited for to find the other.
-    state: Arc<State>,
     /// Sum of the shares of the slots before this one.
     before: u64,
     /// Where it stands for a consistent hash: the same on every node and after a restart.
@@ -92,8 +91,7 @@ impl View {
                 let before = total;
                 total += endpoint.share;
                 let seed = seed(endpoint.address, targets.get(endpoint.target));
-                let state = Arc::clone(&endpoint.state);
-                Slot { endpoint: Arc::clone(endpoint), state, before, seed }
+                Slot { endpoint: Arc::clone(endpoint), before, seed }
             })
             .collect();
         let equal = slots.windows(2).all(|w| w[0].endpoint.share == w[1].endpoint.share);
@@ -204,6 +202,9 @@ impl View {
 pub struct Cursor {
     /// The list's; 0 before there is one.
     pub(super) generation: u64,
+    /// The only server that gets traffic, where there is one only, and its state: found without
+    /// the list, and neither waited for to find the other.
+    pub(super) lone: Option<(Arc<Endpoint>, Arc<State>)>,
     pub(super) view: Option<Arc<View>>,
     pub(super) turn: Turn,
 }
@@ -223,13 +224,13 @@ impl Cursor {
         Self::default()
     }
 
-    /// Reads a word of the server whose turn it is, and does nothing with it.
+    /// A server will be chosen soon.
     #[inline]
-    pub(crate) fn fetch(&self) {
-        let next = self.view.as_ref().and_then(|view| view.slots.get(self.turn.next));
-        if let Some(slot) = next {
-            std::hint::black_box(slot.endpoint.target);
-            std::hint::black_box(slot.state.in_flight());
+    pub(crate) fn soon(&self) {
+        if let Some((endpoint, state)) = &self.lone {
+            soon(&**endpoint);
+            soon(&endpoint.target);
+            soon(&**state);
         }
     }
 
@@ -246,6 +247,10 @@ impl Cursor {
                 view.round_robin(&mut self.turn, |_| true);
             }
         }
+        self.lone = match view.slots.as_slice() {
+            [slot] => Some((Arc::clone(&slot.endpoint), Arc::clone(&slot.endpoint.state))),
+            _ => None,
+        };
         self.generation = view.generation;
         self.view = Some(view);
     }

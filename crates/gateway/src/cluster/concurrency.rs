@@ -87,7 +87,7 @@ pub enum Left {
 
 /// The limit of one upstream. Shared by all workers. What each request reads comes first.
 #[derive(Debug)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct Limiter {
     mode: Concurrency,
     in_flight: AtomicU32,

@@ -89,7 +89,7 @@ pub struct Endpoint {
 
 /// What outlives a generation: shared by the endpoints of one address in all of them.
 #[derive(Debug, Default)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub(super) struct State {
     in_flight: AtomicU32,
     down: AtomicBool,

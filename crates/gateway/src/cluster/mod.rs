@@ -21,13 +21,13 @@ pub mod concurrency;
 pub mod health;
 pub mod retry;
 
-use std::hint::black_box;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use pasarela_model::{ActiveHealth, Balance, PassiveHealth, Upstream, UpstreamTarget};
 
+use crate::soon::soon;
 pub use balance::{Cursor, hash_key};
 use balance::{Round, View};
 pub use concurrency::{Left, Limiter};
@@ -55,13 +55,13 @@ pub enum Pick {
 
 /// The servers behind one API. What each request reads comes first.
 #[derive(Debug)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct Cluster {
-    limiter: Arc<Limiter>,
-    budget: Budget,
     /// Generation of `view`.
     generation: AtomicU64,
     balance: Balance,
+    limiter: Arc<Limiter>,
+    budget: Budget,
     targets: Vec<UpstreamTarget>,
     passive: PassiveHealth,
     active: Option<ActiveHealth>,
@@ -125,12 +125,10 @@ impl Cluster {
         cluster
     }
 
-    /// Reads a word of what each request reads, and does nothing with it.
+    /// A server will be chosen soon.
     #[inline]
-    pub(crate) fn fetch(&self) {
-        black_box(self.generation());
-        black_box(matches!(self.balance, Balance::RoundRobin));
-        self.budget.fetch();
+    pub(crate) fn soon(&self) {
+        soon(&self.generation);
     }
 
     /// The targets, as configured; an endpoint's `target` is an index into this list.
@@ -221,6 +219,12 @@ impl Cluster {
     ) -> Pick {
         if cursor.generation != self.generation() {
             cursor.renew(self.view(), draw);
+        }
+        if let Some((lone, _)) = &cursor.lone
+            && Round::Untried.admits(lone, now_ms, tried)
+            && lone.admit(now_ms)
+        {
+            return Pick::Endpoint(Arc::clone(lone));
         }
         let Cursor { view: Some(view), turn, .. } = cursor else { return Pick::Unresolved };
         if view.all.is_empty() {

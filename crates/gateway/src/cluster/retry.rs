@@ -6,6 +6,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::soon::soon;
+
 /// How much of the request left us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
@@ -77,14 +79,15 @@ pub const FLOOR: u64 = WINDOW_SECONDS;
 const SLOTS: usize = WINDOW_SECONDS as usize + 1;
 
 /// The retries an upstream may get: a share of its requests over the last ten seconds, or one a
-/// second where that is more. Shared by all workers; kept across reloads.
-#[derive(Debug)]
+/// second where that is more. Shared by all workers, and by its clones; kept across reloads.
+#[derive(Debug, Clone)]
 pub struct Budget {
     percent: u8,
     window: Arc<Window>,
 }
 
 #[derive(Debug, Default)]
+#[repr(C, align(64))]
 struct Window {
     /// Requests by second: the second in the upper half of the word, their number in the lower.
     requests: [AtomicU64; SLOTS],
@@ -103,11 +106,11 @@ impl Budget {
         Self { percent, window: Arc::clone(&self.window) }
     }
 
-    /// Reads a word of it and does nothing with it.
+    /// A request will be counted soon.
     #[inline]
-    pub(crate) fn fetch(&self) {
-        std::hint::black_box(self.window.requests[0].load(Ordering::Relaxed));
-        std::hint::black_box(self.window.requests[SLOTS - 1].load(Ordering::Relaxed));
+    pub(crate) fn soon(&self) {
+        soon(&self.window.requests[0]);
+        soon(&self.window.requests[SLOTS - 1]);
     }
 
     /// Counts a request; its retries are not counted here. Lock-free.

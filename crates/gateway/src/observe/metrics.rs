@@ -26,6 +26,8 @@ use pasarela_model::{Code, Snapshot};
 use super::fact::{Fact, Listener, Protocol};
 pub(super) use render::family;
 
+use crate::soon::soon;
+
 /// Where an API's counters are. Stays with its name and version for the life of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot(u32);
@@ -38,9 +40,11 @@ impl Slot {
     const FIRST: u32 = 2;
 }
 
-/// Slots in a page, and pages: room for 65,536 names in the life of a process.
-const PAGE: usize = 256;
-const PAGES: usize = 256;
+/// Slots in a page, and pages: room for 65,536 names in the life of a process. A page is made when
+/// the first of its APIs is called, so it is small; it holds its counters in place, so that finding
+/// them takes no memory of an API's own.
+const PAGE: usize = 16;
+const PAGES: usize = 4096;
 
 /// Upper bounds of the duration buckets, microseconds, with their labels in seconds.
 const BUCKETS: [(u64, &str); 14] = [
@@ -60,8 +64,10 @@ const BUCKETS: [(u64, &str); 14] = [
     (10_000_000, "10"),
 ];
 
-/// Classes a status without a problem may have.
+/// Classes a status without a problem may have. Where one is counted, [`ApiCounters::class`] knows.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+/// The class of good answers.
+const GOOD: usize = 2;
 /// How a request may end: a class, or a problem.
 const ENDS: usize = CLASSES.len() + Code::ALL.len();
 
@@ -153,15 +159,18 @@ impl Counter {
 }
 
 /// What one worker counts for one API. What a good and quick request counts stands at the
-/// beginning, in two neighbouring cache lines.
+/// beginning, in one cache line.
 #[derive(Debug)]
-#[repr(C, align(128))]
+#[repr(C, align(64))]
 struct ApiCounters {
     duration_us: Counter,
     bytes_in: Counter,
     bytes_out: Counter,
-    classes: [Counter; CLASSES.len()],
+    /// Answers of class 2xx.
+    good: Counter,
     buckets: [Counter; BUCKETS.len() + 1],
+    /// By class, but for those that `good` counts.
+    others: [Counter; CLASSES.len()],
     problems: [Counter; Code::ALL.len()],
     aborted: Counter,
     retries: Counter,
@@ -176,8 +185,9 @@ impl Default for ApiCounters {
             duration_us: Counter::default(),
             bytes_in: Counter::default(),
             bytes_out: Counter::default(),
-            classes: Default::default(),
+            good: Counter::default(),
             buckets: Default::default(),
+            others: Default::default(),
             problems: std::array::from_fn(|_| Counter::default()),
             aborted: Counter::default(),
             retries: Counter::default(),
@@ -185,6 +195,20 @@ impl Default for ApiCounters {
             invalid: Default::default(),
             failures: Default::default(),
         }
+    }
+}
+
+impl ApiCounters {
+    /// Answers of a class, by its place in [`CLASSES`].
+    fn class(&self, class: usize) -> Option<&Counter> {
+        if class == GOOD { Some(&self.good) } else { self.others.get(class) }
+    }
+
+    /// Whether anything was counted: most APIs of a page may never have been called.
+    fn is_used(&self) -> bool {
+        let any = |counters: &[Counter]| counters.iter().any(|counter| counter.get() > 0);
+        // Each request that ended is in a bucket; before that only its tries may have failed.
+        any(&self.buckets) || any(&self.failures) || self.ejections.get() > 0
     }
 }
 
@@ -208,7 +232,7 @@ fn place(protocol: Protocol) -> usize {
     }
 }
 
-type Page = Box<[OnceLock<Box<ApiCounters>>]>;
+type Page = Box<[ApiCounters]>;
 
 /// Everything one worker counts.
 #[derive(Debug)]
@@ -241,13 +265,13 @@ impl Shard {
     fn api(&self, slot: Slot) -> Option<&ApiCounters> {
         let slot = slot.0 as usize;
         let page = self.apis.get(slot / PAGE)?;
-        let page = page.get_or_init(|| (0..PAGE).map(|_| OnceLock::new()).collect());
-        Some(page.get(slot % PAGE)?.get_or_init(Box::default))
+        let page = page.get_or_init(|| (0..PAGE).map(|_| ApiCounters::default()).collect());
+        page.get(slot % PAGE)
     }
 
     /// The same for a reader, which makes nothing.
     fn seen(&self, slot: usize) -> Option<&ApiCounters> {
-        self.apis.get(slot / PAGE)?.get()?.get(slot % PAGE)?.get().map(Box::as_ref)
+        self.apis.get(slot / PAGE)?.get()?.get(slot % PAGE)
     }
 }
 
@@ -264,12 +288,11 @@ impl WorkerMetrics {
         self.shard.started.add(1);
     }
 
-    /// Reads a word of what [`record`](Self::record) will count on, and does nothing with it.
+    /// A request will be recorded soon.
     #[inline]
-    pub(crate) fn fetch(&self, slot: Slot) {
+    pub(crate) fn soon(&self, slot: Slot) {
         if let Some(api) = self.shard.seen(slot.0 as usize) {
-            std::hint::black_box(api.duration_us.get());
-            std::hint::black_box(api.buckets[0].get());
+            soon(api);
         }
     }
 
@@ -280,7 +303,7 @@ impl WorkerMetrics {
         let Some(api) = self.shard.api(slot) else { return };
         let end = match fact.problem {
             Some(problem) => api.problems.get(problem as usize),
-            None => api.classes.get(class(fact.status)),
+            None => api.class(class(fact.status)),
         };
         if let Some(counter) = end {
             counter.add(1);

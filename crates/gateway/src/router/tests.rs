@@ -315,6 +315,30 @@ fn where_soap_is_the_only_face_the_base_path_speaks_it_too() {
     assert_eq!(find(&both, "POST", "/tracking/v1"), Found::NoOperation { api: 0 });
 }
 
+/// So many that bits of their hashes that the table keeps are the same for some, and places next
+/// to one another are taken.
+#[test]
+fn each_of_many_apis_is_found_and_nothing_between_them() {
+    let base = |n: u32| match n % 3 {
+        0 => format!("/team-{n}/v1"),
+        1 => format!("/{n}"),
+        _ => format!("/shop/{n}/orders/v2"),
+    };
+    let many: Vec<Api> = (0..30_000).map(|n| api(&base(n))).collect();
+    let router = Router::build(&many);
+    let mut guessed = 0;
+    for n in 0..30_000 {
+        let url = format!("{}/x?y=/{n}", base(n));
+        assert_eq!(router.find(&query("GET", &url)).api(), Some(n as usize), "{url}");
+        guessed += usize::from(router.likely(url.as_bytes()) == Some(n as usize));
+        let other = base(n + 30_000);
+        assert_eq!(router.find(&query("GET", &other)).api(), None, "{other}");
+    }
+    assert!(guessed > 29_000, "a guess is nearly always right: {guessed}");
+    assert_eq!(Router::build(&[]).likely(b"/1"), None);
+    assert_eq!(router.likely(b"*"), None);
+}
+
 #[test]
 fn ten_thousand_apis_cost_the_same_look_ups_as_one() {
     let look_ups = |apis: &[Api], url: &str| {

@@ -31,7 +31,8 @@ impl Metrics {
         let slots = Slot::FIRST as usize + names.in_order.len();
         let seen = (0..slots).filter_map(|slot| {
             let mut totals: Option<ApiTotals> = None;
-            for counters in shards.iter().filter_map(|shard| shard.seen(slot)) {
+            let used = shards.iter().filter_map(|shard| shard.seen(slot));
+            for counters in used.filter(|counters| counters.is_used()) {
                 totals.get_or_insert_with(|| ApiTotals::named(names.labels(slot))).add(counters);
             }
             totals
@@ -163,7 +164,9 @@ impl ApiTotals {
             }
         }
         let (classes, problems) = self.ends.split_at_mut(CLASSES.len());
-        each(classes, &counters.classes);
+        for (class, total) in classes.iter_mut().enumerate() {
+            *total += counters.class(class).map_or(0, Counter::get);
+        }
         each(problems, &counters.problems);
         each(&mut self.buckets, &counters.buckets);
         each(&mut self.failures, &counters.failures);
