@@ -15,7 +15,7 @@ mod verbatim;
 
 use crate::{
     name::ExpandedName,
-    openapi::face::Parameter,
+    openapi::face::{Parameter, header_faults_of, headers_of},
     transcode::{Body, Message, Plan, Unsupported},
     wsdl::catalog::{Binding, Exchange, Operation, PartContent, SoapVersion},
 };
@@ -50,6 +50,8 @@ pub struct Messages {
     pub mtom: bool,
     pub(crate) request_headers: Vec<headers::Block>,
     pub(crate) response_headers: Vec<headers::Block>,
+    /// Those that faults may have.
+    pub(crate) fault_headers: Vec<headers::Block>,
     pub(crate) request: Message,
     pub(crate) response: Option<Message>,
     pub(crate) detail: Option<Message>,
@@ -96,11 +98,12 @@ impl Messages {
             action: operation.action.clone(),
             one_way: response.is_none(),
             mtom: binding.mtom,
-            request_headers: headers::blocks(plan, &operation.input),
+            request_headers: headers::blocks(plan, headers_of(&operation.input)),
             response_headers: operation
                 .output
                 .as_ref()
-                .map_or_else(Vec::new, |output| headers::blocks(plan, output)),
+                .map_or_else(Vec::new, |output| headers::blocks(plan, headers_of(output))),
+            fault_headers: headers::blocks(plan, header_faults_of(operation)),
             request,
             response,
             detail,

@@ -29,6 +29,7 @@ mod publish;
 mod reload;
 mod slow;
 mod soap;
+mod soap_header_faults;
 mod soap_rest;
 mod tls;
 mod tunnels;

@@ -334,7 +334,8 @@ impl<'p> Answer<'p> {
         if self.form == Form::Json && !self.messages.one_way {
             let blocks = &self.messages.response_headers;
             let charset = self.charset.as_deref();
-            self.headers = headers::read(self.plan, blocks, &self.kept, charset, &self.limits)?;
+            let read = headers::read(self.plan, blocks, &self.kept, charset, &self.limits)?;
+            self.headers = read.map(|(headers, _)| headers);
         }
         if self.messages.response.as_ref().is_some_and(Message::is_encoded) {
             self.state = State::Encoded;

@@ -6,7 +6,6 @@
 use crate::{
     Fault, FaultKind, Limits,
     json::{self, Event},
-    openapi::face::headers_of,
     transcode::{Body, Decoder, Encoder, Message, Part, PartType, Plan},
     wsdl::catalog::{self, PartContent},
     xml,
@@ -27,7 +26,7 @@ pub(crate) struct Block {
 }
 
 /// The blocks of a message that callers see. One by type has no name of its own on the wire, and is left out.
-pub(super) fn blocks(plan: &Plan, message: &catalog::Message) -> Vec<Block> {
+pub(super) fn blocks(plan: &Plan, headers: Vec<(String, &catalog::Header)>) -> Vec<Block> {
     let block = |(key, header): (String, &catalog::Header)| match &header.part.content {
         PartContent::Element(element, name) => {
             let part = Part { name: key.clone(), ty: PartType::Element(*element) };
@@ -40,7 +39,7 @@ pub(super) fn blocks(plan: &Plan, message: &catalog::Message) -> Vec<Block> {
         }
         PartContent::Type(..) => None,
     };
-    headers_of(message).into_iter().filter_map(block).collect()
+    headers.into_iter().filter_map(block).collect()
 }
 
 /// Takes `$headers` out of a JSON object: the rest, and the blocks as XML. None where there is no such member.
@@ -133,23 +132,24 @@ fn written(plan: &Plan, blocks: &[Block], text: &[u8], limits: &Limits) -> Resul
     Ok(out)
 }
 
-/// The declared blocks in what came of a message up to its body, as the value of the member; none where there is none.
+/// The declared blocks in what came of a message up to its body, as the value of the member, and the key of the first; none
+/// where there is none.
 ///
 /// # Errors
 /// When one is not what the contract says.
-pub(super) fn read(
+pub(super) fn read<'b>(
     plan: &Plan,
-    blocks: &[Block],
+    blocks: &'b [Block],
     head: &[u8],
     charset: Option<&str>,
     limits: &Limits,
-) -> Result<Option<Vec<u8>>> {
+) -> Result<Option<(Vec<u8>, &'b str)>> {
     if blocks.is_empty() {
         return Ok(None);
     }
     let mut reader = xml::Reader::streaming(charset, &plan.schemas().symbols, limits)?;
     reader.feed(head)?;
-    let (mut members, mut came) = (Vec::new(), vec![false; blocks.len()]);
+    let (mut members, mut came, mut first) = (Vec::new(), vec![false; blocks.len()], "");
     let (mut open, mut in_header): (Option<(usize, Decoder<'_>)>, bool) = (None, false);
     loop {
         let event = reader.pull()?;
@@ -179,8 +179,9 @@ pub(super) fn read(
                     let inside = object.strip_prefix(b"{").and_then(|o| o.strip_suffix(b"}"));
                     // A block that comes twice is told once: the first one.
                     if !std::mem::replace(&mut came[at], true) {
-                        if !members.is_empty() {
-                            members.push(b',');
+                        match members.is_empty() {
+                            true => first = &blocks[at].key,
+                            false => members.push(b','),
                         }
                         members.extend_from_slice(inside.unwrap_or_default());
                     }
@@ -193,7 +194,7 @@ pub(super) fn read(
     if members.is_empty() {
         return Ok(None);
     }
-    Ok(Some([b"{", members.as_slice(), b"}"].concat()))
+    Ok(Some(([b"{", members.as_slice(), b"}"].concat(), first)))
 }
 
 /// Puts the member into an object of which at least two bytes are there.

@@ -1,6 +1,6 @@
 //! A fault that a service answered with, and what the contract knows of it.
 
-use super::Messages;
+use super::{Messages, headers};
 use crate::{
     Fault, Limits,
     envelope::{Closer, Opener, Refusal, SoapFault},
@@ -13,10 +13,13 @@ use crate::{
 pub struct Thrown {
     /// As the envelope says it.
     pub fault: SoapFault,
-    /// The name of the declared fault, when its detail is of one.
+    /// The name of the declared fault, when its detail is of one; else the key of the first header block that is declared for faults.
     pub declared: Option<String>,
     /// Its detail as a JSON object by the name of the element, when that is declared and valid.
     pub details: Option<Vec<u8>>,
+    /// Header blocks that are declared for faults, as a JSON object by key: what is wrong with a header is told there, and not in the
+    /// detail (SOAP 1.1, section 4.4).
+    pub headers: Option<Vec<u8>>,
 }
 
 impl Thrown {
@@ -44,6 +47,9 @@ impl Thrown {
             // A detail that is not what it claims to be is no reason to lose the fault.
             details = Decoder::new(plan, message).document(&mut reader).ok().map(<[u8]>::to_vec);
         }
-        Ok(Self { fault, declared, details })
+        let blocks = &messages.fault_headers;
+        let read = headers::read(plan, blocks, document, charset, limits).ok().flatten();
+        let (headers, first) = read.unzip();
+        Ok(Self { fault, declared: declared.or(first.map(str::to_owned)), details, headers })
     }
 }

@@ -1,7 +1,9 @@
 //! The document: paths, requests, answers and problems of a face, and the schemas that they need.
 
 use super::components::{Components, reference_to};
-use super::face::{Face, Location, Parameter, Route, body_of, headers_of, operation_of};
+use super::face::{
+    Face, Location, Parameter, Route, body_of, header_faults_of, headers_of, operation_of,
+};
 use super::fields::{Field, Source, fields};
 use super::json::{Json, Object};
 use super::{Info, Options, binary, prune};
@@ -9,11 +11,12 @@ use crate::name::NsId;
 use crate::transcode::outline::Outline;
 use crate::transcode::{Body, PartType, Plan};
 use crate::wsdl::catalog::{
-    Binding, Catalog, Exchange, FaultMessage, Message, Operation, PartContent, SoapVersion, Style,
+    Binding, Catalog, Exchange, FaultMessage, Header, Message, Operation, PartContent, SoapVersion,
+    Style,
 };
 use crate::xsd::model::{ElementId, TypeId};
 
-/// Where SOAP headers are in a body.
+/// Where SOAP headers are in a body, or in a problem.
 const HEADERS: &str = "$headers";
 
 /// The OpenAPI document of a face.
@@ -265,13 +268,18 @@ impl Writer<'_> {
     }
 
     fn headers(&mut self, message: &Message) -> Option<Json> {
+        self.blocks(&headers_of(message))
+    }
+
+    /// An object of header blocks by key.
+    fn blocks(&mut self, headers: &[(String, &Header)]) -> Option<Json> {
         let mut properties = Object::new();
-        for (key, header) in headers_of(message) {
+        for (key, header) in headers {
             let value = match header.part.content {
                 PartContent::Element(element, _) => self.components.element(element),
                 PartContent::Type(ty, _) => self.typed(ty),
             };
-            properties.set(key, value);
+            properties.set(key.clone(), value);
         }
         (!properties.is_empty()).then(|| {
             Object::new()
@@ -321,19 +329,14 @@ impl Writer<'_> {
         };
         out.set(route.status.to_string(), success);
         // Statuses in ascending order, faults in that of the WSDL.
-        let open: Vec<&FaultMessage> =
-            operation.faults.iter().filter(|f| !route.faults.contains_key(&f.name)).collect();
+        let open = Failing::new(operation, |name| !route.faults.contains_key(name));
         let mut statuses: Vec<u16> = vec![400, 405, 500];
         statuses.extend(route.faults.values());
         statuses.sort_unstable();
         statuses.dedup();
         let shared = (!open.is_empty()).then(|| self.problem(&route.id, "faults", &open));
         for status in statuses {
-            let mut here: Vec<&FaultMessage> = operation
-                .faults
-                .iter()
-                .filter(|fault| route.faults.get(&fault.name) == Some(&status))
-                .collect();
+            let mut here = Failing::new(operation, |name| route.faults.get(name) == Some(&status));
             let with_open = matches!(status, 400 | 500);
             let response = match (&shared, here.is_empty(), with_open) {
                 (_, true, false) | (None, true, true) => reference_response(status),
@@ -351,10 +354,10 @@ impl Writer<'_> {
         out.with("default", Object::new().with("$ref", "#/components/responses/Problem"))
     }
 
-    /// A problem whose details are those of these faults.
-    fn problem(&mut self, id: &str, what: &str, faults: &[&FaultMessage]) -> Object {
+    /// A problem whose details, or header blocks, are those of these faults.
+    fn problem(&mut self, id: &str, what: &str, failing: &Failing<'_>) -> Object {
         let mut details = Object::new();
-        for fault in faults {
+        for fault in &failing.faults {
             let (key, value) = match &fault.part.content {
                 PartContent::Element(element, name) => {
                     (name.local.to_string(), self.components.element(*element))
@@ -363,12 +366,42 @@ impl Writer<'_> {
             };
             details.set(key, value);
         }
-        let details = Object::new().with("type", "object").with("properties", details);
-        let own = Object::new()
-            .with("type", "object")
-            .with("properties", Object::new().with("details", details));
+        let mut properties = Object::new();
+        if !details.is_empty() {
+            let details = Object::new().with("type", "object").with("properties", details);
+            properties.set("details", details);
+        }
+        if let Some(headers) = self.blocks(&failing.headers) {
+            properties.set(HEADERS, headers);
+        }
+        let own = Object::new().with("type", "object").with("properties", properties);
         let schema = Object::new().with("allOf", vec![reference_to("Problem").into(), own.into()]);
         self.components.add(&format!("{}.{what}", super::names::clean(id)), schema.into())
+    }
+}
+
+/// Faults that an operation declares, and header blocks that it declares for faults.
+#[derive(Clone)]
+struct Failing<'o> {
+    faults: Vec<&'o FaultMessage>,
+    headers: Vec<(String, &'o Header)>,
+}
+
+impl<'o> Failing<'o> {
+    fn new(operation: &'o Operation, wanted: impl Fn(&str) -> bool) -> Self {
+        let mut headers = header_faults_of(operation);
+        headers.retain(|(key, _)| wanted(key));
+        let faults = operation.faults.iter().filter(|fault| wanted(&fault.name)).collect();
+        Self { faults, headers }
+    }
+
+    fn extend(&mut self, others: &Self) {
+        self.faults.extend(&others.faults);
+        self.headers.extend(others.headers.iter().cloned());
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.faults.is_empty() && self.headers.is_empty()
     }
 }
 
@@ -391,8 +424,9 @@ fn add_property(schema: &mut Object, key: &str, value: Json) {
     }
 }
 
-fn problem_response(schema: Object, faults: &[&FaultMessage]) -> Object {
-    let names: Vec<&str> = faults.iter().map(|fault| fault.name.as_str()).collect();
+fn problem_response(schema: Object, failing: &Failing<'_>) -> Object {
+    let mut names: Vec<&str> = failing.faults.iter().map(|fault| fault.name.as_str()).collect();
+    names.extend(failing.headers.iter().map(|(key, _)| key.as_str()));
     let content =
         Object::new().with("application/problem+json", Object::new().with("schema", schema));
     Object::new()

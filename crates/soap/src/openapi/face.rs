@@ -237,7 +237,8 @@ fn route(
         route.path.clone_from(path);
     }
     for (name, status) in &wanted.faults {
-        if !operation.faults.iter().any(|fault| fault.name == *name) {
+        let in_header = header_faults_of(operation).iter().any(|(key, _)| key == name);
+        if !in_header && !operation.faults.iter().any(|fault| fault.name == *name) {
             faults.push(wrong(&route.id, format!("it declares no fault {name:?}")));
         } else if !(400..600).contains(status) {
             faults.push(wrong(&route.id, format!("{status} is no status of an error")));
@@ -418,6 +419,17 @@ pub fn body_of(operation: &Operation, message: &Message) -> Body {
 /// the gateway's affair.
 #[must_use]
 pub fn headers_of(message: &Message) -> Vec<(String, &Header)> {
+    seen(message.headers.iter())
+}
+
+/// The header blocks that faults of an operation may have, which say what is wrong with one of a request or of an answer, and their keys.
+pub fn header_faults_of(operation: &Operation) -> Vec<(String, &Header)> {
+    let headers = operation.input.headers.iter();
+    let headers = headers.chain(operation.output.iter().flat_map(|output| &output.headers));
+    seen(headers.flat_map(|header| &header.faults))
+}
+
+fn seen<'h>(headers: impl Iterator<Item = &'h Header>) -> Vec<(String, &'h Header)> {
     const HIDDEN: [&str; 5] = [
         "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd",
         "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd",
@@ -426,12 +438,18 @@ pub fn headers_of(message: &Message) -> Vec<(String, &Header)> {
         "http://www.w3.org/2000/09/xmldsig#",
     ];
     let mut found: Vec<(String, &Header)> = Vec::new();
-    for header in &message.headers {
+    for header in headers {
         let (key, namespace) = match &header.part.content {
             PartContent::Element(_, name) => (&*name.local, &*name.namespace),
             PartContent::Type(..) => (header.part.name.as_str(), ""),
         };
         if HIDDEN.contains(&namespace) {
+            continue;
+        }
+        // The headers of an operation mostly fail in the same ways.
+        if found.iter().any(|(_, there)| {
+            there.message == header.message && there.part.name == header.part.name
+        }) {
             continue;
         }
         let taken = found.iter().any(|(there, _)| there == key);

@@ -43,11 +43,12 @@ pub(super) fn of(thrown: &Thrown, setting: &Setting<'_>) -> (u16, Vec<u8>) {
         reason => json!(reason),
     };
     let mut out = problem.to_string().into_bytes();
-    if let Some(details) = &thrown.details {
+    for (key, value) in [("details", &thrown.details), ("$headers", &thrown.headers)] {
+        let Some(value) = value else { continue };
         // As they are: a reader of JSON could lose digits.
         out.pop();
-        out.extend_from_slice(b",\"details\":");
-        out.extend_from_slice(details);
+        out.extend_from_slice(format!(",\"{key}\":").as_bytes());
+        out.extend_from_slice(value);
         out.push(b'}');
     }
     (status, out)
@@ -105,7 +106,7 @@ mod tests {
         let mut fault = SoapFault::new(SoapCode::Sender, "no");
         fault.reasons.push(("es-MX".into(), "¡no!".into()));
         fault.reasons.push(("de".into(), "nein".into()));
-        let thrown = Thrown { fault, declared: None, details: None };
+        let thrown = Thrown { fault, declared: None, details: None, headers: None };
         for (accepted, expected) in [
             ("", "no"),
             ("de", "nein"),
