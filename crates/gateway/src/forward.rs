@@ -278,9 +278,13 @@ impl Call<'_, '_> {
     /// below the API's base (P3: the same normalised path that policy saw).
     fn put_target(&self, out: &mut Vec<u8>, destination: &Destination<'_>, ctx: &Ctx<'_>) {
         let own = self.texts.get(self.plane.targets[destination.target].path).as_bytes();
-        let rest = match self.permit.target.soap {
-            true => &b""[..],
-            false => ctx.path.as_bytes().get(self.permit.target.rest..).unwrap_or(b""),
+        // A SOAP service is at its address, a slash at the end of it included; others are below theirs.
+        let (own, rest) = match self.permit.target.soap {
+            true => (own, &b""[..]),
+            false => {
+                let rest = ctx.path.as_bytes().get(self.permit.target.rest..).unwrap_or(b"");
+                (own.strip_suffix(b"/").unwrap_or(own), rest)
+            }
         };
         out.extend_from_slice(own);
         match (own.is_empty(), rest.first()) {

@@ -279,7 +279,8 @@ pub struct UpstreamTarget {
     pub host: String,
     /// Port.
     pub port: u16,
-    /// Path put before the request's path (after the API's base was taken off); no trailing slash.
+    /// Path put before the request's path (after the API's base was taken off). A slash at its end counts on the SOAP
+    /// face, where nothing follows.
     pub path: String,
     /// Share of the traffic relative to its siblings, from 0 (drained) to 65,535; 1 by default.
     pub weight: u16,

@@ -520,11 +520,12 @@ fn target(walk: &Walk<'_>, node: &Node) -> Option<UpstreamTarget> {
         Ok(url)
     })?;
     let tls = url.scheme == "https";
+    let slash = if !url.path.is_empty() && text.value.ends_with('/') { "/" } else { "" };
     Some(UpstreamTarget {
         tls,
         host: url.host,
         port: url.port.unwrap_or(if tls { 443 } else { 80 }),
-        path: url.path,
+        path: url.path + slash,
         weight: u16::try_from(weight?).ok()?,
     })
 }

@@ -23,6 +23,10 @@ use crate::{
 
 const ENVELOPE: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 
+/// What every order is.
+const ORDER: &str = "<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/'><e:Body><Order xmlns='urn:orders'>\
+    <total>10.10</total></Order></e:Body></e:Envelope>";
+
 /// A SOAP service that says what it is; its types have so many versions.
 fn service(version: &Arc<AtomicUsize>) -> Upstream {
     let version = Arc::clone(version);
@@ -39,9 +43,7 @@ fn service(version: &Arc<AtomicUsize>) -> Upstream {
                     "<xs:element name=\"state\" type=\"xs:string\" minOccurs=\"0\"/><xs:element name=\"total\"",
                 ),
             },
-            ("POST", "/orders") => format!(
-                "<e:Envelope xmlns:e='{ENVELOPE}'><e:Body><Order xmlns='urn:orders'><total>10.10</total></Order></e:Body></e:Envelope>"
-            ),
+            ("POST", "/orders") => ORDER.to_owned(),
             _ => return "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".into(),
         };
         let length = page.len();
@@ -150,6 +152,39 @@ fn a_service_is_on_the_air_with_one_command_while_the_gateway_runs() {
     assert!(again.contains("--update") && again.contains("--version 2"), "{again}");
     published(gateway.folder(), &[&url, "--version", "2"]);
     assert!(eventually(seconds(10), || gateway.get("/order/v2/openapi.json").status == 200));
+}
+
+/// Some services are at an address with a slash at its end, and nowhere else.
+#[test]
+fn a_service_is_called_at_its_address_to_the_last_slash() {
+    let service = Upstream::handle(|request| {
+        let host = request.get("host").unwrap_or_default();
+        let types = TYPES.split_once("urn:orders\"").unwrap().1;
+        let import = "<xs:schema><xs:import namespace=\"urn:orders\" schemaLocation=\"SCHEMA\"/></xs:schema>";
+        let page = match (&*request.method, &*request.target) {
+            ("GET", _) => WSDL
+                .replace(import, &format!("<xs:schema targetNamespace=\"urn:orders\"{types}"))
+                .replace("ADDRESS", &format!("http://{host}/soap/orders/")),
+            ("POST", "/soap/orders/") => ORDER.to_owned(),
+            _ => {
+                return "HTTP/1.1 301 Moved\r\nLocation: /soap/orders/\r\nContent-Length: 0\r\n\r\n"
+                    .into();
+            }
+        };
+        let length = page.len();
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {length}\r\n\r\n{page}"
+        )
+        .into()
+    });
+    let gateway = gateway().start();
+    published(gateway.folder(), &[&format!("{}/soap/orders/?wsdl", service.url())]);
+    assert!(eventually(seconds(10), || gateway.get("/order/v1/openapi.json").status == 200));
+    assert!(soap_call(&gateway, "/order/v1/soap").contains("<total>10.10</total>"));
+    assert_eq!(
+        json_call(&gateway, "/order/v1/GetOrder", "{\"id\":7}"),
+        json!({ "total": "10.10" })
+    );
 }
 
 #[test]

@@ -3,6 +3,9 @@
 //! One way for all contracts: a SOAP service has an OpenAPI document, too. What is made up from its schemas is held against
 //! the WSDL before it is shown (`accepts`); for an OpenAPI document its own examples come first.
 
+use std::cell::Cell;
+
+use pasarela_net::http1::is_token;
 use pasarela_soap::xsd::regex::Regex;
 use serde_json::{Map, Value, json};
 
@@ -10,6 +13,13 @@ use serde_json::{Map, Value, json};
 const OPTIONAL_DEPTH: usize = 3;
 /// Deeper than this nothing is.
 const DEPTH_MAX: usize = 12;
+/// Values that are tried for one call: schemas may be as wide as they are deep, and strangers write them.
+const VALUES_MAX: usize = 5_000;
+/// Operations that are tried.
+const OPERATIONS_MAX: usize = 64;
+/// Characters of a text, and of a line that somebody may want to copy.
+const TEXT_MAX: usize = 256;
+const LINE_MAX: usize = 4_000;
 /// Words that a harmless operation begins with.
 const READS: [&str; 10] =
     ["get", "find", "list", "read", "search", "track", "query", "lookup", "check", "calc"];
@@ -25,8 +35,8 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// As a line for a shell.
-    pub(super) fn curl(&self, base: &str, key: bool) -> String {
+    /// As a line for a shell; `None` where it is none to be shown.
+    pub(super) fn curl(&self, base: &str, key: bool) -> Option<String> {
         let mut line = String::from("curl -s");
         if !matches!((self.method.as_str(), &self.body), ("GET", None) | ("POST", Some(_))) {
             line.push_str(&format!(" -X {}", self.method));
@@ -40,7 +50,9 @@ impl Call {
         if let Some(body) = &self.body {
             line.push_str(&format!(" --json {}", quoted(&body.to_string())));
         }
-        format!("{line} {}", quoted(&format!("{base}{}", self.path)))
+        line.push_str(&format!(" {}", quoted(&format!("{base}{}", self.path))));
+        // A terminal obeys some characters.
+        (line.len() <= LINE_MAX && !line.contains(char::is_control)).then_some(line)
     }
 }
 
@@ -78,9 +90,10 @@ pub(super) fn call(
         }
     }
     operations.sort_by_key(|operation| operation.0);
-    operations.into_iter().find_map(|(_, path, method, item, operation)| {
+    operations.into_iter().take(OPERATIONS_MAX).find_map(|(_, path, method, item, operation)| {
         [true, false].into_iter().find_map(|whole| {
-            let call = Maker { document, whole }.call(path, method, item, operation)?;
+            let maker = Maker { document, whole, left: Cell::new(VALUES_MAX) };
+            let call = maker.call(path, method, item, operation)?;
             accepts(path, method, call.body.as_ref()).then_some(call)
         })
     })
@@ -90,6 +103,8 @@ pub(super) fn call(
 struct Maker<'d> {
     document: &'d Value,
     whole: bool,
+    /// Values that may still be tried.
+    left: Cell<usize>,
 }
 
 impl Maker<'_> {
@@ -112,7 +127,7 @@ impl Maker<'_> {
             match place {
                 "path" => call.path = call.path.replace(&format!("{{{name}}}"), &encoded(&text)),
                 "query" => query.push(format!("{}={}", encoded(name), encoded(&text))),
-                "header" => call.fields.push((name.to_owned(), text)),
+                "header" if is_token(name.as_bytes()) => call.fields.push((name.to_owned(), text)),
                 _ => return None,
             }
         }
@@ -146,6 +161,7 @@ impl Maker<'_> {
         if depth > DEPTH_MAX {
             return None;
         }
+        self.left.set(self.left.get().checked_sub(1)?);
         let Some(object) = schema.as_object() else {
             return (*schema == Value::Bool(true)).then(|| json!("text"));
         };
@@ -218,7 +234,9 @@ impl Maker<'_> {
         }
         let item = self.value(schema.get("items").unwrap_or(&Value::Bool(true)), depth + 1);
         match item {
-            Some(item) if least <= 8 => Some(json!(vec![item; least.max(1) as usize])),
+            Some(item) if least <= 1 || (least <= 8 && depth < OPTIONAL_DEPTH) => {
+                Some(json!(vec![item; least.max(1) as usize]))
+            }
             None if least == 0 => Some(json!([])),
             _ => None,
         }
@@ -288,7 +306,10 @@ fn number(schema: &Value, usual: f64) -> Option<f64> {
 
 fn string(schema: &Value) -> Option<String> {
     let length = |key: &str, usual| schema[key].as_u64().map_or(usual, |n| n as usize);
-    let (least, most) = (length("minLength", 0), length("maxLength", usize::MAX));
+    let (least, most) = (length("minLength", 0), length("maxLength", TEXT_MAX).min(TEXT_MAX));
+    if least > most {
+        return None;
+    }
     let pattern = schema["pattern"].as_str().map(regex);
     let usual = usual(schema);
     let padded = format!("{:x<least$}", "text").chars().take(most).collect::<String>();
@@ -374,7 +395,7 @@ mod tests {
             "type": "object", "required": ["id"],
             "properties": { "id": { "type": "integer" }, "next": { "$ref": "#/components/schemas/Node" } },
         } } } });
-        Maker { document: &document, whole: false }.value(&schema, 0)
+        Maker { document: &document, whole: false, left: Cell::new(VALUES_MAX) }.value(&schema, 0)
     }
 
     #[test]
@@ -403,6 +424,20 @@ mod tests {
         ] {
             assert_eq!(made(schema.clone()), Some(value), "{schema}");
         }
+        // Strangers write schemas.
+        let wide: Map<String, Value> = (0..20)
+            .map(|n| (format!("p{n}"), json!({ "$ref": "#/components/schemas/Wide" })))
+            .collect();
+        let wide = json!({ "type": "object", "required": wide.keys().collect::<Vec<_>>(), "properties": wide });
+        let document = json!({ "components": { "schemas": { "Wide": wide } } });
+        let maker = Maker { document: &document, whole: true, left: Cell::new(VALUES_MAX) };
+        assert_eq!(maker.value(&json!({ "$ref": "#/components/schemas/Wide" }), 0), None);
+        let mut deep = json!({ "type": "string" });
+        for _ in 0..6 {
+            deep = json!({ "type": "array", "minItems": 8, "items": deep });
+        }
+        assert_eq!(made(deep), None);
+        assert_eq!(made(json!({ "type": "string", "minLength": 1_000_000_000_000_u64 })), None);
         // Whatever is a guess only is not given.
         assert_eq!(made(json!({ "type": "string", "pattern": "(?=x)" })), None);
     }
@@ -423,12 +458,22 @@ mod tests {
         } });
         let call = call(&document, &|_, _, _| true).unwrap();
         assert_eq!(
-            call.curl("http://g/r/v1", true),
+            call.curl("http://g/r/v1", true).unwrap(),
             "curl -s -H \"X-API-Key: $KEY\" -H 'X-Region: it'\\''s' 'http://g/r/v1/rates/a%20b?to=MX'"
         );
         let call = super::call(&document, &|_, method, _| method == "post").unwrap();
-        assert_eq!(call.curl("http://g/r/v1", false), "curl -s --json '{}' http://g/r/v1/rates");
+        assert_eq!(
+            call.curl("http://g/r/v1", false).unwrap(),
+            "curl -s --json '{}' http://g/r/v1/rates"
+        );
+        let odd = json!({ "paths": { "/a": { "get": { "parameters": [
+            { "name": "X", "in": "header", "required": true, "example": "\u{1b}[2J" },
+        ] } } } });
+        assert_eq!(super::call(&odd, &|_, _, _| true).unwrap().curl("http://g", false), None);
         let call = super::call(&document, &|_, method, _| method == "delete").unwrap();
-        assert_eq!(call.curl("http://g", false), "curl -s -X DELETE 'http://g/rates/a%20b'");
+        assert_eq!(
+            call.curl("http://g", false).unwrap(),
+            "curl -s -X DELETE 'http://g/rates/a%20b'"
+        );
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Offer {
 impl Offer {
     pub(super) fn new(contract: &Contract) -> Self {
         let mut offer = Self {
-            title: contract.title.clone(),
+            title: printable(&contract.title),
             operations: contract.operations.len(),
             left_out: contract.left_out.len(),
             soap: contract.soap,
@@ -46,7 +46,8 @@ impl Offer {
         addresses.retain(|address| !address.is_empty());
         let mut addresses = addresses.into_iter();
         offer.address = addresses.next();
-        offer.others = addresses.filter(|other| Some(other) != offer.address.as_ref()).collect();
+        let others = addresses.filter(|other| Some(other) != offer.address.as_ref());
+        offer.others = others.map(|other| printable(&other)).collect();
         offer.others.dedup();
         offer
     }
@@ -108,7 +109,7 @@ impl Offer {
         let url = match url {
             Ok(url) if url.target.contains('?') => {
                 let why = format!(
-                    "The contract has its service at {address}, with a query, which an upstream cannot have."
+                    "The contract has its service at {address:?}, with a query, which an upstream cannot have."
                 );
                 return unsaid(why, usual.to_owned());
             }
@@ -119,7 +120,12 @@ impl Offer {
             }
         };
         let text = url.to_string();
-        let text = text.strip_suffix('/').unwrap_or(&text).to_owned();
+        // A slash at the end counts for a SOAP service only.
+        let is_root = url.target == "/";
+        let text = match text.strip_suffix('/') {
+            Some(bare) if is_root || !self.soap => bare.to_owned(),
+            _ => text,
+        };
         match source {
             // What a document from elsewhere names is not called unseen.
             Source::Url(root) if url.host != root.host && !rules.allows(&url) => {
@@ -132,6 +138,11 @@ impl Offer {
             _ => Ok(text),
         }
     }
+}
+
+/// What strangers wrote, fit for a terminal.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 /// A server's URL, its variables at their defaults.

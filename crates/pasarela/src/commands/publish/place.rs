@@ -74,7 +74,7 @@ impl Place {
             made.write_all(text.as_bytes())?;
             made.as_file().sync_all()?;
             made.persist_noclobber(&self.path).map_err(|error| error.error)?;
-            return Ok(());
+            return File::open(self.folder())?.sync_all();
         };
         let target = fs::canonicalize(&self.path)?;
         let about = fs::metadata(&target)?;
@@ -125,6 +125,7 @@ impl Staged {
     /// Moves them to a folder that is not there yet.
     pub(super) fn put(self) -> Result<(), Refusal> {
         fs::rename(&self.made, &self.folder)
+            .and_then(|()| File::open(folder_of(&self.folder))?.sync_all())
             .map_err(|error| unwritten(&format!("{}: {error}", self.folder.display())))
     }
 

@@ -62,7 +62,7 @@ impl Published<'_> {
     }
 
     fn curl(&self) -> Option<String> {
-        Some(self.call?.curl(&self.base()?, self.plans))
+        self.call?.curl(&self.base()?, self.plans)
     }
 
     /// For people.
