@@ -25,16 +25,18 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// The stored file that a lock gives for a location.
-    fn locked(&mut self, base: &Path, location: &str) -> Result<Option<PathBuf>, String> {
+    /// The stored file that a lock gives for a location; `None` where no lock has a say. What belongs to a locked contract is
+    /// what its lock says, and nothing else that may lie around.
+    fn locked(&mut self, base: &Path, location: &str) -> Result<Option<Option<PathBuf>>, String> {
         let folder = base.parent().unwrap_or(Path::new(""));
         if !self.locks.contains_key(folder) {
             let lock = Lock::in_folder(folder).map_err(|error| error.to_string())?;
             self.locks.insert(folder.to_path_buf(), lock);
         }
-        let Some(lock) = self.locks.get(folder).and_then(Option::as_ref) else { return Ok(None) };
         let file = base.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        Ok(lock.named(file, location).map(|locked| folder.join(&locked.file)))
+        let lock = self.locks.get(folder).and_then(Option::as_ref);
+        let Some(lock) = lock.filter(|lock| lock.by_file(file).is_some()) else { return Ok(None) };
+        Ok(Some(lock.named(file, location).map(|locked| folder.join(&locked.file))))
     }
 }
 
@@ -47,7 +49,8 @@ impl Resolver for Beside {
     ) -> Result<Option<Document>, String> {
         let Some(location) = location else { return Ok(None) };
         let path = match self.locked(Path::new(base), location)? {
-            Some(path) => path,
+            Some(Some(path)) => path,
+            Some(None) => return Ok(None),
             None if location.contains("://") => return Ok(None),
             None => joined(Path::new(base), location),
         };

@@ -281,6 +281,12 @@ impl Resolver for Remote<'_> {
             Ok(url) => self.fetch(url, reach),
             Err(error) => Err(Stop::refused(error.to_string(), "Correct it where it stands.")),
         };
+        // Where somebody meant to deliver it and did not, ours does as well.
+        if fetched.as_ref().is_err_and(|stop| stop.code == Code::Failed)
+            && namespace.is_some_and(is_known)
+        {
+            return Ok(None);
+        }
         fetched.map(Some).map_err(|stop| {
             let said = format!("{location:?} is not fetched: {}", stop.why);
             self.note(&format!("{location:?}"), Some(base), stop);

@@ -357,6 +357,7 @@ fn what_everybody_names_and_few_deliver_is_not_fetched() {
     let more = format!(
         "<xs:import namespace='{encoding}' schemaLocation='{encoding}'/>\
          <xs:import namespace='http://www.w3.org/XML/1998/namespace' schemaLocation='http://www.w3.org/2001/xml.xsd'/>\
+         <xs:import namespace='http://www.w3.org/2005/08/addressing' schemaLocation='/gone.xsd'/>\
          <xs:import namespace='http://schemas.xmlsoap.org/wsdl/' schemaLocation='http://schemas.xmlsoap.org/wsdl/'/>\
          <xs:complexType name='List'><xs:complexContent><xs:restriction base='e:Array' xmlns:e='{encoding}'>\
          <xs:attribute ref='e:arrayType'/></xs:restriction></xs:complexContent></xs:complexType>"
@@ -535,4 +536,29 @@ fn over_https_certificates_are_checked_and_nothing_goes_on_over_http() {
     // What the operator allows in so many words is another matter.
     assert_eq!(bring(true, &["a.example:80"]).unwrap().pieces.len(), 2);
     assert_eq!(plain.connections(), 1);
+}
+
+/// What lies beside a locked contract does not become a part of it, wherever its documents point.
+#[test]
+fn a_locked_contract_is_what_its_lock_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let beside = folder.path().join("beside.xsd");
+    fs::write(&beside, schema("")).unwrap();
+    for location in ["beside.xsd", &beside.to_string_lossy()] {
+        let file = folder.path().join("a.wsdl");
+        fs::write(&file, wsdl("", location)).unwrap();
+        let bytes = fs::read(&file).unwrap();
+        let read = || {
+            let (name, mut documents) = (file.to_string_lossy(), Beside::default());
+            pasarela_contract::read(&bytes, &name, &mut documents, &RestFace::default())
+        };
+        let lock = folder.path().join(LOCK_FILE);
+        let _ = fs::remove_file(&lock);
+        assert!(read().is_ok(), "{location}");
+        let sha256 = super::digest(&bytes);
+        let (url, file) = ("http://a.example/a.wsdl".to_owned(), "a.wsdl".to_owned());
+        let locked = super::Locked { file, url, found: None, sha256 };
+        fs::write(&lock, Lock { documents: vec![locked] }.text()).unwrap();
+        assert!(read().is_err(), "{location}");
+    }
 }
