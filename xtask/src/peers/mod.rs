@@ -120,6 +120,9 @@ impl Peer {
                 ("gcc", "gcc"),
                 ("gsoap", "soapcpp2"),
                 ("libgsoap-dev", "/usr/include/stdsoap2.h"),
+                // What its plugin for WS-Security is compiled with.
+                ("libssl-dev", "/usr/include/openssl/evp.h"),
+                ("zlib1g-dev", "/usr/include/zlib.h"),
             ]),
             Self::Haproxy => Source::Debian(&[("haproxy", "haproxy")]),
             Self::Jdk => Source::Debian(&[("default-jdk-headless", "javac")]),

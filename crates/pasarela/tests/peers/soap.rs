@@ -9,6 +9,7 @@ mod callers;
 mod parts;
 mod published;
 mod rest;
+mod secure;
 mod services;
 mod transcoded;
 mod verdict;

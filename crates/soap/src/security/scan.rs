@@ -36,7 +36,7 @@ pub(super) struct Scan {
 #[derive(Debug, Clone)]
 struct Marked {
     id: String,
-    /// Whether the id is a `wsu:Id`.
+    /// Whether a signature may refer to it.
     proper: bool,
     place: Place,
     at: u64,

@@ -153,11 +153,13 @@ fn element(reader: &Reader<'_>) -> Element {
 }
 
 /// Everything that somebody takes for the id of the element that starts here. Whether it is one depends on who reads the
-/// message, and an id that two elements have for two readers is what wrapping attacks are made of.
+/// message, and an id that two elements have for two readers is what wrapping attacks are made of. With each comes whether a
+/// signature may refer to it.
 pub(super) fn ids<'r>(reader: &'r Reader<'_>) -> impl Iterator<Item = (&'r str, bool)> {
     reader.attributes().filter_map(|attribute| {
         let namespace = reader.uri(attribute.name.namespace);
-        let proper = namespace == WSU && attribute.name.local == "Id";
+        // `Id` in no namespace is what senders write who know XML Signature and not WS-Security.
+        let proper = matches!(namespace, WSU | "") && attribute.name.local == "Id";
         let looks = match namespace {
             WSU | XML => attribute.name.local.eq_ignore_ascii_case("id"),
             // SAML 1.1 has `AssertionID`, and SOAP 1.1 and XML Signature have `id` and `Id`.
