@@ -23,7 +23,7 @@ use crate::{
 pub use answer::{Answer, Outcome, Progress};
 pub use apart::json_of_parts;
 pub use enclose::Package;
-pub use parts::{ROOT_ID, Wanted};
+pub use parts::{INLINE_RULE, ROOT_ID, Wanted};
 pub use request::Given;
 pub use thrown::Thrown;
 
@@ -114,8 +114,12 @@ impl Messages {
     /// Whether both bodies are one element at most, so that [`Form::Xml`] can say them.
     #[must_use]
     pub fn speaks_xml(&self) -> bool {
-        let fits =
-            |message: &Message| !message.is_encoded() && !matches!(message.body(), Body::Parts(_));
+        // XML of its own has no place for the bytes of an attachment.
+        let fits = |message: &Message| {
+            !message.is_encoded()
+                && !matches!(message.body(), Body::Parts(_))
+                && message.attachments().next().is_none()
+        };
         fits(&self.request) && self.response.as_ref().is_none_or(fits)
     }
 

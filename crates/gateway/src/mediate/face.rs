@@ -57,11 +57,7 @@ pub(crate) async fn call<'h, D: Downstream>(
         let why = "nothing in the API's contract has this path";
         return Err(Refusal::new(Code::NoSuchOperation, why));
     };
-    let beside = parts::are_wanted(head);
-    let answered = match beside {
-        true => Form::Json,
-        false => forms::of_answer(head, messages)?,
-    };
+    let (answered, beside) = forms::of_answer(head, messages)?;
     let related = parts::of_request(head)?;
     let asked = match related {
         Some(_) => Some(Form::Json),

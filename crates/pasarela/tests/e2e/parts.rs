@@ -143,3 +143,106 @@ fn t50_parts_that_are_not_what_is_referred_to_are_refused() {
         assert!(answer.status == 502 && answer.text().contains("GW0036"), "{}", answer.brief());
     }
 }
+
+#[test]
+fn xml_has_the_bytes_in_it() {
+    let upstream = answering(&format!("{INCLUDE}<t:data>eA==</t:data>"), "h\0\r\n--x");
+    let gateway = files(&upstream, WSDL, "");
+    let fields = format!("{JSON}\r\nAccept: application/xml");
+    let answer = post(&gateway, &fields, ONE);
+    assert_eq!(answer.status, 200, "{}", answer.brief());
+    assert_eq!(answer.get("content-type"), Some("application/xml; charset=utf-8"));
+    let text = answer.text();
+    assert!(text.contains("<t:data>aAANCi0teA==</t:data><t:data>eA==</t:data>"), "{text}");
+    assert!(!text.contains("Include") && !text.contains("$cid"), "{text}");
+    // What is referred to and is not there, or twice, is no answer in this form either.
+    for broken in [INCLUDE.replace("1%40x", "other"), INCLUDE.repeat(2)] {
+        let upstream = answering(&broken, "hello");
+        let answer = post(&files(&upstream, WSDL, ""), &fields, ONE);
+        answer.assert_problem(502, "GW0036");
+    }
+}
+
+const ONE: &str = "{\"data\": [\"eA==\"]}";
+
+#[test]
+fn a_part_that_has_no_place_in_xml_is_told_of() {
+    const REF: &str = "http://ws-i.org/profiles/basic/1.1/xsd";
+    let types = format!(
+        "<types><xs:schema targetNamespace=\"{REF}\"><xs:simpleType name=\"swaRef\"><xs:restriction base=\"xs:anyURI\"/>\
+         </xs:simpleType></xs:schema>"
+    );
+    let wsdl = WSDL
+        .replace("name=\"Files\"\n", &format!("name=\"Files\" xmlns:w=\"{REF}\"\n"))
+        .replace("<types>", &types)
+        .replace("xs:base64Binary", "w:swaRef");
+    let upstream = answering("<t:data>cid:1%40x</t:data>", "hello");
+    let gateway = files(&upstream, &wsdl, "rest: { mtom: off }");
+    let fields = format!("{JSON}\r\nAccept: application/xml");
+    let problem = post(&gateway, &fields, ONE).assert_problem(502, "GW0036");
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("ask for application/json"), "{problem}");
+    let json = post(&gateway, JSON, ONE);
+    assert_eq!(json.text(), "{\"data\":[\"aGVsbG8=\"]}", "{}", json.brief());
+}
+
+#[test]
+fn parts_are_answered_to_whoever_likes_nothing_better() {
+    let upstream = answering(INCLUDE, "hello");
+    let gateway = files(&upstream, WSDL, "");
+    let related = "multipart/related;type=\"application/json\"";
+    for (accept, media) in [
+        (related.to_owned(), "multipart/related"),
+        (format!("application/json, {related}"), "multipart/related"),
+        (format!("*/*;q=0.1, {related};q=0.2"), "multipart/related"),
+        (format!("application/json, {related};q=0.9"), "application/json"),
+        (format!("application/xml, {related};q=0.9, */*;q=0.1"), "application/xml"),
+        (format!("application/json;q=0.5, {related};q=0"), "application/json"),
+        ("application/json;q=0.5, multipart/related;type=text/xml".to_owned(), "application/json"),
+        ("*/*".to_owned(), "application/json"),
+    ] {
+        let answer = post(&gateway, &format!("{JSON}\r\nAccept: {accept}"), ONE);
+        let given = answer.get("content-type").unwrap_or_default();
+        assert!(answer.status == 200 && given.starts_with(media), "{accept}: {}", answer.brief());
+    }
+    for accept in ["multipart/related;type=text/xml", "multipart/related;q=0"] {
+        let answer = post(&gateway, &format!("{JSON}\r\nAccept: {accept}"), ONE);
+        answer.assert_problem(406, "GW0035");
+    }
+}
+
+#[test]
+fn a_bound_on_what_is_held_says_what_to_do() {
+    let part = "x".repeat(11 << 20);
+    let body = format!(
+        "--b\r\nContent-ID: <1@x>\r\n\r\n{part}\r\n--b\r\nContent-ID: <r>\r\n\r\n\
+         <s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><t:Echo xmlns:t=\"urn:t\">{INCLUDE}</t:Echo>\
+         </s:Body></s:Envelope>\r\n--b--"
+    );
+    let upstream = Upstream::answer(format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: {RELATED}; start=\"<r>\"\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    let gateway = files(&upstream, WSDL, "");
+    let problem = post(&gateway, JSON, ONE).assert_problem(502, "GW0036");
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("10485760") && detail.contains("its envelope first"), "{problem}");
+}
+
+#[test]
+fn an_operation_named_as_a_face_is_has_a_path_of_its_own() {
+    let upstream = answering("<t:data>eA==</t:data>", "");
+    let wsdl = WSDL.replace("operation name=\"Echo\"", "operation name=\"soap\"");
+    let gateway = files(&upstream, &wsdl, "");
+    let mut client = gateway.connect();
+    let asked = |path: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: test\r\n{JSON}\r\nContent-Length: {}\r\n\r\n{ONE}",
+            ONE.len()
+        )
+    };
+    assert_eq!(client.ask(asked("/t/Files.soap")).status, 200);
+    assert_eq!(client.ask(asked("/t/soap")).status, 500, "a fault of the SOAP face");
+    let document = client.get("/t/openapi.json").json();
+    assert!(document["paths"]["/Files.soap"]["post"].is_object(), "{document}");
+}

@@ -2,15 +2,15 @@
 
 use super::{
     Form, Messages, Thrown, Wanted, headers,
-    parts::{Incoming, Next},
+    parts::{Incoming, Next, mark_xml},
     request::string,
     verbatim::Verbatim,
 };
 use crate::{
     Fault, FaultKind, Limits, encoding,
     envelope::{Closer, Opener, Progress as Opening},
-    mime::Related,
-    transcode::{Body, Decoder, Message, Plan, Reference},
+    mime::{Related, cid_of},
+    transcode::{Body, Decoder, Message, Plan, Reference, XOP},
     xml::{Event, Reader},
 };
 
@@ -84,6 +84,9 @@ struct Content<'p> {
     left: usize,
     /// The attachments that the JSON has to name.
     attachments: Vec<String>,
+    /// Whether it is in parts, and its reader in an `xop:Include`.
+    in_parts: bool,
+    in_include: bool,
     /// The last two bytes that were passed on.
     tail: [u8; 2],
 }
@@ -125,7 +128,7 @@ impl<'p> Answer<'p> {
     pub fn in_parts(mut self, related: &Related, wanted: Wanted) -> Self {
         let names = self.messages.response.as_ref().into_iter().flat_map(|m| m.attachments());
         let names = names.map(str::to_owned).collect();
-        self.parts = Some(Box::new(Incoming::new(related, wanted, names)));
+        self.parts = Some(Box::new(Incoming::new(related, wanted, self.form, names)));
         self.in_parts = true;
         self
     }
@@ -361,9 +364,11 @@ impl<'p> Answer<'p> {
                 true => response.attachments().map(str::to_owned).collect(),
                 false => Vec::new(),
             },
+            in_parts: self.in_parts,
+            in_include: false,
             tail: [0; 2],
         });
-        if self.in_parts && self.form == Form::Json {
+        if self.in_parts {
             content.decoder.set_parts();
         }
         let closes = event == Event::End;
@@ -420,7 +425,7 @@ impl Content<'_> {
             Form::Xml => {
                 self.scratch.clear();
                 self.decoder.drain(&mut self.scratch);
-                self.verbatim.event(reader, event, out);
+                self.put_xml(reader, event, out)?;
             }
         }
         if event == Event::End && reader.depth() == 3 {
@@ -431,6 +436,25 @@ impl Content<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// The event as XML; bytes beside the message stand where they are referred to.
+    fn put_xml(&mut self, reader: &Reader<'_>, event: Event, out: &mut Vec<u8>) -> Result {
+        let name = reader.name();
+        let is_include =
+            self.in_parts && name.local == "Include" && reader.uri(name.namespace) == XOP;
+        match event {
+            // The decoder saw to it that it may stand here and names a part.
+            Event::Start if is_include => {
+                let href = reader.attribute_named("", "href").unwrap_or_default();
+                mark_xml(&cid_of(href).unwrap_or_default(), out);
+                self.in_include = true;
+            }
+            Event::End if self.in_include => self.in_include = false,
+            _ if self.in_include => {}
+            _ => self.verbatim.event(reader, event, out),
+        }
+        Ok(())
     }
 
     fn end(&mut self, reader: &Reader<'_>, form: Form, out: &mut Vec<u8>) -> Result {

@@ -1,7 +1,7 @@
 //! A message in parts that is there as a whole, as JSON.
 
 use super::{
-    Wanted,
+    Form, Wanted,
     parts::{Incoming, Next},
 };
 use crate::{
@@ -35,7 +35,7 @@ pub fn json_of_parts(
     let names: Vec<String> = message.attachments().map(str::to_owned).collect();
     super::answer::name_attachments(&names, &mut json);
     let references = decoder.take_references();
-    let mut incoming = Incoming::new(related, Wanted::Inline(u64::MAX), names);
+    let mut incoming = Incoming::new(related, Wanted::Inline(u64::MAX), Form::Json, names);
     incoming.feed(bytes);
     incoming.finish();
     loop {

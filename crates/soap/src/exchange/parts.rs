@@ -3,6 +3,7 @@
 //! The root comes first, as a rule, and in it the references in the order of the parts. Then nothing is held but the JSON
 //! behind the reference that waits for its part; what comes out of turn is held up to a bound.
 
+use super::Form;
 use crate::{
     Fault, FaultKind,
     json::writer::escape,
@@ -14,13 +15,17 @@ type Result<T = ()> = std::result::Result<T, Box<Fault>>;
 
 /// What begins a reference in the JSON of a decoder. In no string of JSON can it stand: its quotes would be escaped.
 const MARK: &[u8] = b"{\"$cid\":\"";
+/// The same in XML, where no name begins so.
+const XML_MARK: &[u8] = b"<$cid \"";
+/// What is broken by too many bytes for an answer in one piece.
+pub const INLINE_RULE: &str = "parts.inline";
 /// Bytes that are held until it is their turn.
 const HELD_BYTES: usize = 10 << 20;
 
 /// How a caller gets the bytes beside an answer.
 #[derive(Debug, Clone)]
 pub enum Wanted {
-    /// As base64 in the JSON, so many of them in all.
+    /// As base64 in the JSON or the XML, so many of them in all.
     Inline(u64),
     /// In parts beside the JSON, which is the root.
     Beside(Writer),
@@ -35,6 +40,7 @@ pub(super) struct Incoming {
     mime: mime::Reader,
     related: Related,
     wanted: Wanted,
+    form: Form,
     at: At,
     /// Whether the root is behind us.
     known: bool,
@@ -82,11 +88,12 @@ pub(super) enum Next {
 }
 
 impl Incoming {
-    pub(super) fn new(related: &Related, wanted: Wanted, names: Vec<String>) -> Self {
+    pub(super) fn new(related: &Related, wanted: Wanted, form: Form, names: Vec<String>) -> Self {
         Self {
             mime: mime::Reader::new(related, mime::Limits::default()),
             related: related.clone(),
             wanted,
+            form,
             at: At::Outside,
             known: false,
             early: Vec::new(),
@@ -168,7 +175,7 @@ impl Incoming {
                 At::Turn(id)
             }
             Wanted::Inline(_) if self.waits.as_deref() == Some(&escaped(&id)) => {
-                out.push(b'"');
+                out.extend_from_slice(self.quote());
                 At::Turn(id)
             }
             Wanted::Inline(_) => {
@@ -236,7 +243,7 @@ impl Incoming {
         self.references.retain(|reference| reference.id != id);
         if matches!(self.wanted, Wanted::Inline(_)) {
             base64_append(&mut self.base64, &[], true, out);
-            out.push(b'"');
+            out.extend_from_slice(self.quote());
             self.waits = None;
             return self.settle(plan, out);
         }
@@ -319,25 +326,37 @@ impl Incoming {
             let id = head.id.unwrap_or_default();
             self.check(plan, &id, bytes.len() as u64)?;
             self.references.retain(|reference| reference.id != id);
-            out.push(b'"');
+            out.extend_from_slice(self.quote());
             base64_append(&mut self.base64, &bytes, true, out);
-            out.push(b'"');
+            out.extend_from_slice(self.quote());
             self.waits = None;
+        }
+    }
+
+    /// What stands around base64.
+    const fn quote(&self) -> &'static [u8] {
+        match self.form {
+            Form::Json => b"\"",
+            Form::Xml => b"",
         }
     }
 
     /// Passes on JSON up to the next reference. False where there is none yet.
     fn advance(&mut self, out: &mut Vec<u8>) -> bool {
-        let found = memchr::memmem::find(&self.json, MARK);
+        let mark = match self.form {
+            Form::Json => MARK,
+            Form::Xml => XML_MARK,
+        };
+        let found = memchr::memmem::find(&self.json, mark);
         let whole = found.and_then(|at| {
-            let id = at + MARK.len();
+            let id = at + mark.len();
             let rest = self.json.get(id..)?;
             let length = string_end(rest)?;
-            // The quote, and the brace behind it.
+            // The quote, and the bracket behind it.
             (rest.len() > length + 1).then_some((at, id..id + length))
         });
         let Some((at, id)) = whole else {
-            let tail = if self.known { 0 } else { MARK.len() - 1 };
+            let tail = if self.known { 0 } else { mark.len() - 1 };
             let safe = found.unwrap_or_else(|| self.json.len().saturating_sub(tail));
             out.extend(self.json.drain(..safe));
             return false;
@@ -351,6 +370,13 @@ impl Incoming {
     /// All was read: nothing may wait any more.
     pub(super) fn end(&mut self, out: &mut Vec<u8>) -> Result {
         let missing = self.references.first().map(|reference| reference.id.clone());
+        let early = |id: &String| self.early.iter().any(|(head, _)| head.id.as_ref() == Some(id));
+        if self.form == Form::Xml && missing.as_ref().is_some_and(early) {
+            // It is named by an attribute or a text (swaRef), which cannot be its bytes.
+            let why = "the answer names bytes beside it that have no place in XML of its own";
+            let fault = Fault::new(FaultKind::Message, why).rule(INLINE_RULE);
+            return Err(Box::new(fault.cure("ask for application/json")));
+        }
         if let Some(id) = missing.or_else(|| self.names.first().cloned()) {
             return Err(wrong(format!("the answer refers to the part {id:?}, which it has not")));
         }
@@ -360,6 +386,13 @@ impl Incoming {
         }
         Ok(())
     }
+}
+
+/// Where bytes belong in XML of its own.
+pub(super) fn mark_xml(id: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(XML_MARK);
+    escape(id, out);
+    out.extend_from_slice(b"\">");
 }
 
 /// How an identifier stands in JSON.
@@ -388,7 +421,8 @@ fn bounded(held: usize) -> Result {
     let why = format!(
         "the parts of the answer are in an order that needs more than {HELD_BYTES} bytes to be held"
     );
-    Err(Box::new(Fault::new(FaultKind::Limit, why)))
+    let cure = "the service has to send its envelope first, and its parts in the order in which that refers to them";
+    Err(Box::new(Fault::new(FaultKind::Limit, why).cure(cure)))
 }
 
 fn inline(total: u64, most: u64) -> Result {
@@ -397,7 +431,7 @@ fn inline(total: u64, most: u64) -> Result {
     }
     let why = format!("the answer has more than {most} bytes beside it, too many to stand in JSON");
     let cure = "ask for them with Accept: multipart/related; type=\"application/json\"";
-    Err(Box::new(Fault::new(FaultKind::Limit, why).rule("parts.inline").cure(cure)))
+    Err(Box::new(Fault::new(FaultKind::Limit, why).rule(INLINE_RULE).cure(cure)))
 }
 
 fn wrong(message: impl Into<String>) -> Box<Fault> {

@@ -151,7 +151,13 @@ impl Face {
             if wanted.is_some_and(|wanted| wanted.hidden) {
                 continue;
             }
-            let route = route(op, (binding, operation), id, plan, wanted, &mut faults);
+            let path = default_path(&said.0.port_type.local, &id);
+            let route = route(op, (binding, operation), (id, path), plan, wanted, &mut faults);
+            if let Some((_, whose)) = TAKEN.iter().find(|(path, _)| *path == route.path) {
+                let why = format!("{} is the address of {whose}", route.path);
+                faults.push(wrong(&route.id, why).cure("choose another path"));
+                continue;
+            }
             if !paths.insert((route.method, shape_of(&route.path))) {
                 let verb = route.method.name().to_uppercase();
                 faults.push(wrong(
@@ -170,6 +176,22 @@ impl Face {
             faults.push(fault.cure(format!("it has {}", all.join(", "))));
         }
         (face, faults)
+    }
+}
+
+/// Addresses below an API that are not for operations.
+const TAKEN: [(&str, &str); 3] = [
+    ("/soap", "the SOAP face"),
+    ("/mcp", "the face for agents"),
+    ("/openapi.json", "the description of the REST face"),
+];
+
+/// `/{operation}`; with its port type before it where that is taken.
+fn default_path(port_type: &str, id: &str) -> String {
+    let path = format!("/{}", percent(id));
+    match TAKEN.iter().any(|(taken, _)| *taken == path) {
+        true => format!("/{}.{}", percent(port_type), percent(id)),
+        false => path,
     }
 }
 
@@ -208,13 +230,12 @@ fn operations(catalog: &Catalog, ids: &mut FxHashSet<String>) -> Vec<(usize, usi
 fn route(
     operation: &Operation,
     (binding, number): (usize, usize),
-    id: String,
+    (id, path): (String, String),
     plan: &Plan,
     wanted: Option<&OperationMapping>,
     faults: &mut Vec<Fault>,
 ) -> Route {
     let one_way = operation.exchange == Exchange::OneWay;
-    let path = format!("/{}", percent(&id));
     let status = if one_way { 202 } else { 200 };
     let mut route = Route {
         id,

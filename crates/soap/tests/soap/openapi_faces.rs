@@ -119,6 +119,8 @@ fn what_a_mapping_cannot_say_is_refused_with_its_reason() {
     };
     let cases = [
         (with("/orders/{number}"), r#"no field "number""#),
+        (with("/soap"), "the address of the SOAP face"),
+        (with("/openapi.json"), "the address of the description"),
         (with("orders/{id}"), "has to begin with '/'"),
         (with("/orders/x{id}"), "only a part of a segment"),
         (OperationMapping { status: Some(404), ..get_order() }, "no status of success"),

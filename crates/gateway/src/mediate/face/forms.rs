@@ -9,21 +9,27 @@ use pasarela_soap::{
 
 use crate::{mediate::is_coded, respond::Refusal};
 
-/// The form of the answer, by `Accept` (RFC 9110 §12.5.1). JSON where both will do.
-pub(super) fn of_answer(head: &Head, messages: &Messages) -> Result<Form, Refusal> {
+/// The form of the answer, by `Accept` (RFC 9110 §12.5.1), and whether bytes are wanted beside it. JSON where XML will do too, in parts
+/// where that is asked for by name and nothing is liked better.
+pub(super) fn of_answer(head: &Head, messages: &Messages) -> Result<(Form, bool), Refusal> {
     let fields: Vec<&[u8]> = head.find_all("accept").collect();
     if fields.is_empty() || messages.one_way {
-        return Ok(Form::Json);
+        return Ok((Form::Json, false));
     }
     let text = String::from_utf8_lossy(&fields.join(&b","[..])).to_ascii_lowercase();
-    let ranges: Vec<(String, u16)> = text.split(',').filter_map(range).collect();
+    let ranges: Vec<Range> = text.split(',').filter_map(range).collect();
     let json = quality(&ranges, &["application/json"]);
     let xml = match messages.speaks_xml() {
         true => quality(&ranges, &["application/xml", "text/xml"]),
         false => 0,
     };
+    let in_parts = ranges.iter().filter(|range| range.is_json_in_parts());
+    let in_parts = in_parts.map(|range| range.quality).max().unwrap_or(0);
+    if in_parts > 0 && in_parts >= json.max(xml) {
+        return Ok((Form::Json, true));
+    }
     match (json, xml) {
-        _ if ranges.is_empty() => Ok(Form::Json),
+        _ if ranges.is_empty() => Ok((Form::Json, false)),
         (0, 0) => {
             let why = match messages.speaks_xml() {
                 true => "this operation answers application/json or application/xml",
@@ -31,18 +37,39 @@ pub(super) fn of_answer(head: &Head, messages: &Messages) -> Result<Form, Refusa
             };
             Err(Refusal::new(Code::NotAcceptable, why))
         }
-        (json, xml) if xml > json => Ok(Form::Xml),
-        _ => Ok(Form::Json),
+        (json, xml) if xml > json => Ok((Form::Xml, false)),
+        _ => Ok((Form::Json, false)),
     }
 }
 
-/// A media range and its quality in thousandths.
-fn range(text: &str) -> Option<(String, u16)> {
+/// A media range.
+struct Range {
+    name: String,
+    /// In thousandths.
+    quality: u16,
+    /// The type of the root of a message in parts.
+    root: Option<String>,
+}
+
+impl Range {
+    fn is_json_in_parts(&self) -> bool {
+        let root = self.root.as_deref();
+        self.name == "multipart/related" && root.is_none_or(|root| root == "application/json")
+    }
+}
+
+fn range(text: &str) -> Option<Range> {
     let mut parts = text.split(';').map(str::trim);
-    let range = parts.next().filter(|range| !range.is_empty())?;
-    let quality = parts.find_map(|parameter| parameter.strip_prefix("q="));
-    let quality = quality.map_or(Some(1000), thousandths).unwrap_or(0);
-    Some((range.to_owned(), quality))
+    let name = parts.next().filter(|range| !range.is_empty())?.to_owned();
+    let (mut quality, mut root) = (1000, None);
+    for (key, value) in parts.filter_map(|parameter| parameter.split_once('=')) {
+        match key {
+            "q" => quality = thousandths(value).unwrap_or(0),
+            "type" => root = Some(value.trim_matches('"').to_owned()),
+            _ => {}
+        }
+    }
+    Some(Range { name, quality, root })
 }
 
 /// A quality value (RFC 9110 §12.4.2); `None`: it is none.
@@ -60,12 +87,12 @@ fn thousandths(text: &str) -> Option<u16> {
 }
 
 /// The quality of the best of some media types: the most specific range that fits each decides.
-fn quality(ranges: &[(String, u16)], types: &[&str]) -> u16 {
+fn quality(ranges: &[Range], types: &[&str]) -> u16 {
     let of = |wanted: &&str| {
         let main = wanted.split('/').next().unwrap_or_default();
         let fitting = [(*wanted).to_owned(), format!("{main}/*"), "*/*".to_owned()];
-        let found = fitting.iter().find_map(|name| ranges.iter().find(|(range, _)| range == name));
-        found.map_or(0, |(_, quality)| *quality)
+        let found = fitting.iter().find_map(|name| ranges.iter().find(|range| range.name == *name));
+        found.map_or(0, |range| range.quality)
     };
     types.iter().map(of).max().unwrap_or(0)
 }

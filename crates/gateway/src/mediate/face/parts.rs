@@ -38,23 +38,6 @@ pub(super) fn of_request(head: &Head) -> Result<Option<Related>, Refusal> {
     }
 }
 
-/// Whether the caller wants the bytes of an answer beside its JSON: `Accept` names `multipart/related`, and not with
-/// another root.
-pub(super) fn are_wanted(head: &Head) -> bool {
-    head.find_all("accept").any(|value| {
-        let text = String::from_utf8_lossy(value).to_ascii_lowercase();
-        text.split(',').any(|range| {
-            let mut said = range.split(';').map(str::trim);
-            let fits = said.next() == Some("multipart/related");
-            fits && said.all(|parameter| match parameter.split_once('=') {
-                Some(("type", kind)) => kind.trim_matches('"') == "application/json",
-                Some(("q", quality)) => quality.parse::<f32>().is_ok_and(|quality| quality > 0.0),
-                _ => true,
-            })
-        })
-    })
-}
-
 /// How the bytes beside an answer are given, and the media type of that where it is not JSON's.
 pub(super) fn wanted(beside: bool, random: [u64; 2]) -> (Wanted, Option<String>) {
     if !beside {

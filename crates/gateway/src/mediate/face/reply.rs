@@ -16,9 +16,9 @@ use pasarela_net::{
     transfer::{Piece, Sink, Source, TransferError},
 };
 use pasarela_soap::{
-    Fault, Limits,
+    Fault, FaultKind, Limits,
     envelope::ContentType,
-    exchange::{Answer as Turned, Form, Messages, Outcome, Progress},
+    exchange::{Answer as Turned, Form, INLINE_RULE, Messages, Outcome, Progress},
     mime::Related,
     openapi::face::Route,
 };
@@ -197,6 +197,11 @@ impl<'p> Reply<'p> {
 
     fn unlike(&mut self, fault: &Fault) {
         tracing::debug!(%fault, "a service's answer is not what its contract says");
+        if fault.kind == FaultKind::Limit || fault.rule == Some(INLINE_RULE) {
+            // A bound of ours is no secret, and its cure is the caller's or the owner's.
+            let cure = fault.cure.as_ref().map_or_else(String::new, |cure| format!("; {cure}"));
+            return self.fail(format!("{}{cure}", fault.message));
+        }
         let rule = fault.rule.map_or_else(String::new, |rule| format!(" ({rule})"));
         // Where it is wrong, and by which rule; what it says is nobody's affair.
         let place = if fault.path.is_empty() { "/" } else { &fault.path };
