@@ -95,8 +95,11 @@ fn t49_an_id_that_somebody_else_might_take_for_one_is_not_there_twice() {
         let block = format!("<w:W xmlns:w=\"urn:w\" {id}=\"B\"/></s:Header>");
         let outcome = attacked(|good| good.replace("</s:Header>", &block));
         assert_eq!(outcome, Err(Why::Check), "{id}");
-        // The id has to be one of WS-Security for the element that is meant.
-        let outcome = attacked(|good| good.replace("<s:Body wsu:Id", &format!("<s:Body {id}")));
+        // The id has to be one that a signature may refer to.
+        let text = message(&format!("{}{{}}", timestamp(CREATED, "")));
+        let text = text.replace("<s:Body wsu:Id", &format!("<s:Body {id}"));
+        let signer = Signer::new();
+        let outcome = whose(&policy(), &known(&signer), &signer.sign(&text, &["T", "B"]));
         let expected = if id == "Id" { Ok(7) } else { Err(Why::Check) };
         assert_eq!(outcome, expected, "{id}");
     }

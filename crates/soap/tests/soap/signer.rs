@@ -92,7 +92,7 @@ impl Signer {
             .iter()
             .map(|id| {
                 let form = canonical(&message.replace("{}", ""), |reader| {
-                    reader.attribute_named(WSU, "Id") == Some(id)
+                    reader.attributes().any(|attribute| attribute.value == *id)
                 });
                 let value = base64(digest(&SHA256, &form).as_ref());
                 format!(
