@@ -55,7 +55,8 @@ pub struct Args {
     /// Where requests go; by default where the contract says. May be given several times.
     #[arg(long = "upstream", value_name = "URL")]
     pub upstreams: Vec<String>,
-    /// Who may see it; by default private where the file has an internal listener, else public.
+    /// Who may see it; by default private where the file has an internal listener, and public where the gateway listens on
+    /// this machine only or a plan asks for a key.
     #[arg(long, value_enum)]
     pub visibility: Option<Seen>,
     /// A plan of the file, which makes callers need a key; may be given several times.
@@ -111,6 +112,7 @@ codes! {
     Unsaid = "CF0076", "The contract does not say enough to publish it";
     NotStored = "CF0077", "There is no stored contract to update";
     Unwritten = "CF0078", "What was to be published cannot be written";
+    Unseen = "CF0079", "Nothing says who may call the API";
 }
 
 /// Why nothing was published.
@@ -236,9 +238,7 @@ impl Job<'_> {
             true => vec![self.offer.upstream(self.source, self.rules)?],
             false => self.args.upstreams.clone(),
         };
-        let internal = old.as_ref().is_some_and(|loaded| loaded.settings.listen.internal.is_some());
-        let usual = if internal { Seen::Private } else { Seen::Public };
-        let seen = self.args.visibility.unwrap_or(usual);
+        let seen = self.seen(old.as_ref())?;
         let (contract, folder) = self.stored_at(bundle)?;
         let mut api = NewApi {
             name: self.name.clone(),
@@ -268,6 +268,29 @@ impl Job<'_> {
             return Err(finding.into());
         }
         Ok(self.tell(&loaded, old.as_ref(), &contract, &api.upstreams, seen))
+    }
+
+    /// Who may see it. Nobody's API answers everybody because nothing was said.
+    fn seen(&self, old: Option<&Loaded>) -> Result<Seen, Refusal> {
+        if let Some(seen) = self.args.visibility {
+            return Ok(seen);
+        }
+        // A file that is begun listens on this machine only.
+        let Some(Loaded { settings, .. }) = old else { return Ok(Seen::Public) };
+        let listen = &settings.listen;
+        if listen.internal.is_some() {
+            return Ok(Seen::Private);
+        }
+        let mut open = [Some(listen.gateway), listen.tls].into_iter().flatten();
+        if !self.args.plans.is_empty() || open.all(|at| at.ip().is_loopback()) {
+            return Ok(Seen::Public);
+        }
+        let message = format!(
+            "Nothing says who may call {}: the gateway listens for others, and no plan asks for a key.",
+            self.name
+        );
+        let cure = "Add `--visibility public` for everybody, `--plan NAME` for those with a key, or `internal` under `listen` for callers inside.";
+        Err(refusal(Code::Unseen, message, cure.to_owned()))
     }
 
     /// What `contract` says in the file, and the folder that the documents are to be stored in.
@@ -307,7 +330,7 @@ impl Job<'_> {
         edit::add_api(text, api).ok_or_else(|| {
             let file = self.place.path.display();
             let message = format!(
-                "{file} has its `apis` in brackets, or in another way that is not changed here."
+                "{file} is laid out in a way in which nothing can be added without touching the rest."
             );
             let mut lines = api.lines();
             if let Source::Url(url) = self.source {

@@ -2,7 +2,9 @@
 //! it was, comments and order too.
 //!
 //! The place is known from the tree; whether the change did what it should, and nothing else, is seen by reading the
-//! result again. Files that are written in another way than lines under keys are left to their authors.
+//! result again. Where no way to add fits, the file is left to its author.
+
+use saphyr_parser::{Event, Parser};
 
 use super::{
     fault::Span,
@@ -48,6 +50,21 @@ impl NewApi {
         lines
     }
 
+    /// As an item of a list in brackets; `json`: of a file that is JSON.
+    fn in_brackets(&self, json: bool) -> String {
+        if !json {
+            return format!("{{ {} }}", self.lines().join(", "));
+        }
+        let mut object = serde_json::json!({
+            "name": self.name, "version": self.version, "contract": self.contract.replace("${", "$${"),
+            "upstreams": self.upstreams, "visibility": self.visibility,
+        });
+        if !self.plans.is_empty() {
+            object["plans"] = self.plans.as_slice().into();
+        }
+        object.to_string()
+    }
+
     /// As an item of a list, indented by so many spaces.
     fn item(&self, indent: usize, newline: &str) -> String {
         let mut out = String::new();
@@ -59,9 +76,11 @@ impl NewApi {
     }
 }
 
-/// A file with this API and nothing else.
+/// A file with this API and nothing else. Others get to it when its owner says so.
 pub(crate) fn new_file(api: &NewApi) -> String {
-    format!("version: 1\napis:\n{}", api.item(2, "\n"))
+    let listen =
+        "listen: { gateway: 127.0.0.1:8080 }   # this machine only; 0.0.0.0:8080 lets others in";
+    format!("version: 1\n{listen}\napis:\n{}", api.item(2, "\n"))
 }
 
 /// The text with one more API. `None`: it is written in a way that is not changed here.
@@ -69,23 +88,78 @@ pub(crate) fn add_api(text: &str, api: &NewApi) -> Option<String> {
     let bare = text.strip_prefix('\u{feff}').unwrap_or(text);
     let before = tree::read(bare).root?;
     let Kind::Map(entries) = &before.kind else { return None };
-    let lines = Lines::new(bare);
-    let place = entries.iter().position(|entry| entry.key == "apis");
-    let changed = match place.and_then(|at| Some((at, entries.get(at)?))) {
-        None => lines.with_apis(entries, api)?,
-        Some((at, entry)) => {
-            let next = entries.get(at + 1).map(|next| next.key_span.line as usize - 1);
-            match &entry.value.kind {
-                Kind::Nothing => lines.with_first(entry, api)?,
-                Kind::List(items) if items.is_empty() => lines.with_first(entry, api)?,
-                Kind::List(items) => lines.with_last(items, next, api)?,
-                Kind::Scalar(_) | Kind::Map(_) => return None,
-            }
-        }
+    let fits = |changed: &String| {
+        let reading = tree::read(changed);
+        let one_more = |after: &Node| is_one_more(&before, after, api);
+        reading.remarks.is_empty() && reading.root.as_ref().is_some_and(one_more)
     };
-    let reading = tree::read(&changed);
-    let fits = reading.remarks.is_empty() && is_one_more(&before, reading.root.as_ref()?, api);
-    fits.then(|| text.replacen(bare, &changed, 1))
+    let in_lines = in_lines(bare, entries, api).into_iter();
+    let changed = in_lines.chain(in_brackets(bare, api)).find(fits)?;
+    Some(text.replacen(bare, &changed, 1))
+}
+
+/// The text with the API as lines under `apis`, where that is written so.
+fn in_lines(text: &str, entries: &[Entry], api: &NewApi) -> Option<String> {
+    let lines = Lines::new(text);
+    let Some(at) = entries.iter().position(|entry| entry.key == "apis") else {
+        return lines.with_apis(entries, api);
+    };
+    let entry = entries.get(at)?;
+    let next = entries.get(at + 1).map(|next| next.key_span.line as usize - 1);
+    match &entry.value.kind {
+        Kind::Nothing => lines.with_first(entry, api),
+        Kind::List(items) if items.is_empty() => lines.with_first(entry, api),
+        Kind::List(items) => lines.with_last(items, next, api),
+        Kind::Scalar(_) | Kind::Map(_) => None,
+    }
+}
+
+/// The text with the API as the last item in the brackets of `apis`, with a comma before it and without.
+fn in_brackets(text: &str, api: &NewApi) -> Vec<String> {
+    let Some((before, after)) = closing(text).and_then(|at| text.split_at_checked(at)) else {
+        return Vec::new();
+    };
+    let item = api.in_brackets(serde_json::from_str::<serde_json::Value>(text).is_ok());
+    let said = before.trim_end();
+    let space = before.get(said.len()..).unwrap_or_default();
+    let last = said.lines().next_back().unwrap_or_default();
+    let indent = last.get(..last.len() - last.trim_start().len()).unwrap_or_default();
+    let newline = if space.contains("\r\n") { "\r\n" } else { "\n" };
+    let with = |comma: &str| match (last.contains('#'), space.contains('\n')) {
+        // Behind a comment everything is one.
+        (true, _) => format!("{before}{comma}{item} {after}"),
+        (false, true) => format!("{said}{comma}{newline}{indent}{item}{space}{after}"),
+        (false, false) if said.ends_with('[') => format!("{said} {item} {after}"),
+        (false, false) => format!("{said}{comma} {item}{space}{after}"),
+    };
+    vec![with(","), with("")]
+}
+
+/// Where the bracket stands that closes the list `apis` of the whole file.
+fn closing(text: &str) -> Option<usize> {
+    let (mut depth, mut key, mut inside) = (0, false, false);
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.ok()?;
+        match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => {
+                inside |= key && depth == 1 && matches!(event, Event::SequenceStart(..));
+                depth += 1;
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                depth -= 1;
+                if inside && depth == 1 {
+                    let (line, column) = (span.start.line(), span.start.col());
+                    let start = text.split_inclusive('\n').take(line.checked_sub(1)?);
+                    let start: usize = start.map(str::len).sum();
+                    let (at, c) = text.get(start..)?.char_indices().nth(column)?;
+                    return (c == ']').then_some(start + at);
+                }
+            }
+            _ => (),
+        }
+        key = matches!(&event, Event::Scalar(text, ..) if depth == 1 && text == "apis");
+    }
+    None
 }
 
 /// Every API of a name, by its version as it is written.
@@ -354,17 +428,52 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_in_another_way_is_left_to_its_author() {
-        for text in [
-            "{ version: 1, apis: [] }",
-            "{ \"version\": 1,\n  \"apis\": [ { \"name\": \"a\" } ] }",
-            "version: 1\napis: [ { name: a } ]\n",
-            "version: 1\napis: [\n  { name: a }\n]\n",
-            "version: 1\napis: { a: 1 }\n",
-            "- 1\n",
-            "",
+    fn brackets_are_kept_and_json_stays_json() {
+        let item = api().in_brackets(false);
+        for (text, wanted) in [
+            ("{ version: 1, apis: [] }", "{ version: 1, apis: [ @ ] }"),
+            (
+                "version: 1\napis: [ { name: a } ] # ours\n",
+                "version: 1\napis: [ { name: a }, @ ] # ours\n",
+            ),
+            ("version: 1\napis: [{ name: a },]\n", "version: 1\napis: [{ name: a }, @]\n"),
+            (
+                "apis: [\n  { name: a }, # first\n  { name: b, plans: [] }\n]\nversion: 1\n",
+                "apis: [\n  { name: a }, # first\n  { name: b, plans: [] },\n  @\n]\nversion: 1\n",
+            ),
+            ("apis: [\n  { name: é } # last\n]\n", "apis: [\n  { name: é } # last\n,@ ]\n"),
         ] {
+            assert_eq!(add_api(text, &api()), Some(wanted.replace('@', &item)), "{text}");
+        }
+        let json =
+            "{ \"version\": 1,\n  \"apis\": [\n    { \"name\": \"a\", \"apis\": [1] }\n  ]\n}\n";
+        let added = add_api(json, &api()).unwrap();
+        let read: serde_json::Value = serde_json::from_str(&added).unwrap();
+        assert_eq!(read["apis"][1]["upstreams"][0], "http://10.1.0.7:9001/orders");
+        assert!(added.contains("[1] },\n    {\"name\":\"orders\""), "{added}");
+    }
+
+    #[test]
+    fn what_is_written_in_another_way_is_left_to_its_author() {
+        for text in ["{ version: 1 }", "version: 1\napis: { a: 1 }\n", "- 1\n", ""] {
             assert_eq!(add_api(text, &api()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_file_that_we_show_can_be_added_to() {
+        let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut files = vec![here.join("src/config/default.yaml")];
+        let good = std::fs::read_dir(here.join("tests/config/good")).unwrap();
+        files.extend(good.map(|entry| entry.unwrap().path()));
+        assert!(files.len() >= 3);
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let added = add_api(&text, &api()).unwrap_or_else(|| panic!("{}", file.display()));
+            // A line that was there is there.
+            let kept = text.lines().filter(|line| *line != "apis: []");
+            let mut now = added.lines();
+            kept.for_each(|line| assert!(now.any(|one| one == line), "{}: {line}", file.display()));
         }
     }
 

@@ -64,6 +64,8 @@ pub(super) struct Answer {
 pub(super) enum GetError {
     #[error("no connection: {0}")]
     Connect(#[source] io::Error),
+    #[error("it does not come in time")]
+    Slow,
     #[error("{0}")]
     Broken(#[source] io::Error),
     #[error("what comes back is not HTTP that can be understood: {0}")]
@@ -123,8 +125,8 @@ fn ask(mut stream: impl Read + Write, url: &Url) -> Result<Answer, GetError> {
         url.authority(),
         env!("CARGO_PKG_VERSION"),
     );
-    stream.write_all(request.as_bytes()).map_err(GetError::Broken)?;
-    stream.flush().map_err(GetError::Broken)?;
+    stream.write_all(request.as_bytes()).map_err(broken)?;
+    stream.flush().map_err(broken)?;
     let mut input = Input { stream, held: Vec::new(), ended: false };
     let head = read_head(&mut input)?;
     let field = |name| head.find(name).map(|value| String::from_utf8_lossy(value).into_owned());
@@ -136,6 +138,14 @@ fn ask(mut stream: impl Read + Write, url: &Url) -> Result<Answer, GetError> {
     let framing = response_framing(&head, "GET").map_err(not_http)?;
     let body = read_body(&mut input, framing.decoder())?;
     Ok(Answer { status: head.status(), location: field("location"), body })
+}
+
+/// What a socket says when its time is over depends on who waited.
+fn broken(error: io::Error) -> GetError {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => GetError::Slow,
+        _ => GetError::Broken(error),
+    }
 }
 
 fn not_http(error: impl std::fmt::Display) -> GetError {
@@ -156,7 +166,7 @@ impl<S: Read> Input<S> {
             Ok(count) => count,
             // Many servers close TLS without a word; the framing tells whether something is missing.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
-            Err(error) => return Err(GetError::Broken(error)),
+            Err(error) => return Err(broken(error)),
         };
         self.ended = count == 0;
         self.held.extend_from_slice(buffer.get(..count).unwrap_or_default());

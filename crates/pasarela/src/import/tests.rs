@@ -9,7 +9,7 @@ use std::{
     net::{IpAddr, SocketAddr, TcpListener, TcpStream},
     sync::Arc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use pasarela_model::RestFace;
@@ -468,6 +468,27 @@ fn answers_that_are_not_what_was_asked_for_are_no_documents() {
         let told = made.bring("http://a.example/a.wsdl", &[]).unwrap_err();
         assert!(told[0].contains(why), "{answer}: {told:?}");
     }
+}
+
+/// However slowly it drips: the time is that of the whole document.
+#[test]
+fn a_server_that_drips_is_left_when_the_time_is_over() {
+    let server = Upstream::script(|conn| {
+        conn.request()?;
+        conn.write("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")?;
+        for _ in 0..200 {
+            conn.write(" ")?;
+            conn.pause(Duration::from_millis(50));
+        }
+        Ok(())
+    });
+    let made = Made::default().name("a.example", &[PUBLIC]).server(PUBLIC, &server);
+    let url = Url::parse("http://a.example/").unwrap();
+    let begin = Instant::now();
+    let end = begin + Duration::from_millis(300);
+    let error = super::get::get(&made, &url, &[PUBLIC.parse().unwrap()], None, end).unwrap_err();
+    assert_eq!(error.to_string(), "it does not come in time");
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
 }
 
 /// An https server that answers each connection with these pages in turn.

@@ -2,8 +2,10 @@
 
 use std::process::{Command, Output};
 
-use pasarela_testkit::Upstream;
+use pasarela_testkit::{Authority, Upstream};
 use serde_json::Value;
+
+use crate::gateway;
 
 pub(crate) const WSDL: &str = r#"<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:t="urn:orders" targetNamespace="urn:orders" name="Orders"
   xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/" xmlns:xs="http://www.w3.org/2001/XMLSchema">
@@ -103,4 +105,23 @@ fn strict_takes_warnings_for_errors_and_wrong_use_is_told_apart() {
         assert_eq!((&*out, code), ("", Some(2)), "{wrong}: {err}");
         assert!(err.starts_with(&format!("{wrong} cannot be read: ")), "{err}");
     }
+}
+
+#[test]
+fn over_https_the_authority_is_the_systems_or_the_one_that_is_given() {
+    let authority = Authority::new("of this test");
+    let service = service("types/orders.xsd");
+    let builder = gateway()
+        .listen("tls: 127.0.0.1:0")
+        .top("tls:\n  certificates:\n    - { cert: localhost.pem, key: localhost.key }\n");
+    authority.issue(&["localhost"]).write(builder.folder(), "localhost");
+    let gateway = builder.file("ca.pem", &authority.pem).api("t", &service).start();
+    let url = format!("https://localhost:{}/t/orders?wsdl", gateway.address_of("tls").port());
+    let (out, _, code) = pasarela(&["lint", &url]);
+    assert!(out.contains("error CF0071: ") && code == Some(1), "{out}");
+    let ca = gateway.folder().join("ca.pem");
+    let (out, _, code) = pasarela(&["lint", &url, "--ca", ca.to_str().unwrap()]);
+    assert_eq!((&*out, code), (&*format!("{url}: nothing to say\n"), Some(0)));
+    let (_, err, code) = pasarela(&["lint", &url, "--ca", "/nowhere/ca.pem"]);
+    assert!(err.contains("/nowhere/ca.pem cannot be read") && code == Some(2), "{err}");
 }

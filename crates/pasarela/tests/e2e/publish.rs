@@ -309,7 +309,8 @@ fn a_contract_below_the_files_folder_stays_where_it_is() {
     let config = fs::read_to_string(folder.path().join("pasarela.yaml")).unwrap();
     assert_eq!(
         config,
-        "version: 1\napis:\n  - name: rates\n    version: 3\n    contract: mine/rates.json\n    \
+        "version: 1\nlisten: { gateway: 127.0.0.1:8080 }   # this machine only; 0.0.0.0:8080 lets others in\n\
+         apis:\n  - name: rates\n    version: 3\n    contract: mine/rates.json\n    \
          upstreams: [http://10.1.0.9:7000/base]\n    visibility: public\n"
     );
     assert_eq!(check(folder.path()).1, Some(0));
@@ -366,16 +367,16 @@ fn what_cannot_be_published_says_why_and_changes_nothing() {
         "{err}"
     );
 
-    fs::write(
-        &config,
-        "{ version: 1, apis: [ { name: a, version: 1, upstreams: [http://h] } ] }\n",
-    )
-    .unwrap();
+    fs::write(&config, "{ version: 1, listen: { gateway: 127.0.0.1:1 } }\n").unwrap();
     let err = refused(folder, &[&url], "CF0075");
     assert!(err.contains("Add it yourself: { name: order, version: 1, contract: "), "{err}");
     fs::write(&config, "version: 1\nnonsense: 1\n").unwrap();
     refused(folder, &[&url], "CF0010");
+    // Nobody's API answers everybody because nothing was said.
     fs::write(&config, "version: 1\n").unwrap();
+    let err = refused(folder, &[&url], "CF0079");
+    assert!(err.contains("`--visibility public` for everybody"), "{err}");
+    fs::write(&config, "version: 1\nlisten: { gateway: \"[::1]:8080\" }\n").unwrap();
     refused(folder, &[&url, "--plan", "gold"], "CF0042");
     refused(folder, &[&url, "--upstream", "not a url"], "CF0029");
     refused(folder, &[&url, "--config", "elsewhere.yaml"], "CF0073");
@@ -411,7 +412,8 @@ fn what_cannot_be_published_says_why_and_changes_nothing() {
 fn several_at_a_time_do_not_lose_each_other() {
     let service = service(&Arc::default());
     let folder = TempDir::new().unwrap();
-    fs::write(folder.path().join("pasarela.yaml"), "version: 1\n").unwrap();
+    let config = "version: 1\nlisten: { gateway: 127.0.0.1:8080 }\n";
+    fs::write(folder.path().join("pasarela.yaml"), config).unwrap();
     let url = format!("{}/orders?wsdl", service.url());
     std::thread::scope(|scope| {
         for name in ["a", "b", "c", "d", "e", "f"] {

@@ -118,6 +118,10 @@ impl Published<'_> {
             _ => (),
         }
         let file = self.config.display();
+        if self.created {
+            notes
+                .push("The file listens on this machine only; `listen` lets others in.".to_owned());
+        }
         notes.push(format!(
             "A `pasarela serve --config {file}` that runs takes it up by itself; otherwise start it."
         ));
