@@ -28,7 +28,7 @@ const CONTRACT_BYTES_MAX: u64 = 16 << 20;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pasarela lint orders.wsdl\n  pasarela lint rates.openapi.yaml --strict --format json\n  \
-    pasarela lint https://orders.example.com/service?wsdl\n\n\
+    pasarela lint 'https://orders.example.com/service?wsdl'\n\n\
     A WSDL is held against WSDL 1.1, XML Schema and the WS-I Basic Profile 1.1, an OpenAPI document against OpenAPI and the\n\
     constraints of REST that a description can break; all rules are in docs/reference/lint.md. What a WSDL imports is read from\n\
     beside a file, and fetched from the host of a URL.\n\

@@ -36,9 +36,9 @@ use told::Published;
 
 /// Put an API on the air.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  pasarela publish http://10.1.0.7:9001/orders?wsdl\n  \
+#[command(after_help = "Examples:\n  pasarela publish 'http://10.1.0.7:9001/orders?wsdl'\n  \
     pasarela publish rates.openapi.yaml --upstream http://10.1.0.9:7000 --visibility partner --plan carrier\n  \
-    pasarela publish http://10.1.0.7:9001/orders?wsdl --update      fetches the contract again\n\n\
+    pasarela publish 'http://10.1.0.7:9001/orders?wsdl' --update      fetches the contract again\n\n\
     The API is added to the configuration file, and its contract, from a URL or from outside the file's folder, is stored beside\n\
     it in contracts/NAME-vN with a lock file; a running `pasarela serve` takes both up. Of a URL, only its host is asked.\n\
     Exit code 0: done; 1: refused, and nothing was changed; 2: wrong use, or the contract cannot be read.")]

@@ -6,7 +6,10 @@ use std::{
 };
 
 use pasarela_soap::xsd::{Document, Resolver};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::{
+    fs::{CWD, RenameFlags, renameat_with},
+    io::Errno,
+};
 
 use super::{LOCK_FILE, Lock, Locked, Url, digest};
 
@@ -121,9 +124,24 @@ impl Bundle {
     /// # Errors
     /// When the file system does not do it.
     pub fn exchange(made: &Path, folder: &Path) -> Result<(), StoreError> {
-        renameat_with(CWD, made, CWD, folder, RenameFlags::EXCHANGE)
-            .map_err(|error| StoreError(folder.to_path_buf(), error.into()))
+        let exchanged = match renameat_with(CWD, made, CWD, folder, RenameFlags::EXCHANGE) {
+            // Not every file system can.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => in_three_steps(made, folder),
+            exchanged => exchanged.map_err(io::Error::from),
+        };
+        exchanged.map_err(|error| StoreError(folder.to_path_buf(), error))
     }
+}
+
+/// For a moment nothing is in the place; whoever looks then keeps what it has.
+fn in_three_steps(made: &Path, folder: &Path) -> io::Result<()> {
+    let aside = made.with_extension("old");
+    fs::rename(folder, &aside)?;
+    if let Err(error) = fs::rename(made, folder) {
+        fs::rename(&aside, folder)?;
+        return Err(error);
+    }
+    fs::rename(&aside, made)
 }
 
 fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -199,5 +217,72 @@ fn ending(bytes: &[u8], name: &str) -> &'static str {
             let schema = text.contains("schema") && !text.contains("definitions");
             if schema { "xsd" } else { "wsdl" }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_change_places_in_one_step_or_in_three() {
+        let at = tempfile::tempdir().unwrap();
+        let (made, folder) = (at.path().join(".a.new"), at.path().join("a"));
+        for (path, text) in [(&made, "new"), (&folder, "old")] {
+            fs::create_dir(path).unwrap();
+            fs::write(path.join("f"), text).unwrap();
+        }
+        let read = |path: &Path| fs::read_to_string(path.join("f")).unwrap();
+        Bundle::exchange(&made, &folder).unwrap();
+        assert_eq!((read(&made), read(&folder)), ("old".to_owned(), "new".to_owned()));
+        in_three_steps(&made, &folder).unwrap();
+        assert_eq!((read(&made), read(&folder)), ("new".to_owned(), "old".to_owned()));
+        fs::remove_dir_all(&made).unwrap();
+        in_three_steps(&made, &folder).unwrap_err();
+        assert_eq!(read(&folder), "old");
+        assert_eq!(fs::read_dir(at.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_document_is_called_as_it_was_as_far_as_a_file_may_be() {
+        let arrival = |url: &str, text: &str| Arrival {
+            url: url.to_owned(),
+            found: None,
+            bytes: text.as_bytes().to_vec(),
+        };
+        let long = format!("http://a/{}", "x".repeat(300));
+        let wsdl = "<definitions xmlns='http://schemas.xmlsoap.org/wsdl/'/>";
+        let xsd = "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'/>";
+        let bundle = Bundle::new(vec![
+            arrival("http://a/Orders.svc?wsdl", wsdl),
+            arrival("http://a/Orders.svc?xsd=xsd0", xsd),
+            arrival("http://a/Orders.svc?xsd=../../etc/passwd", xsd),
+            arrival("http://a/", wsdl),
+            arrival("http://a/..%2f..%2fx.xsd", xsd),
+            arrival("http://a/.hidden.xsd", xsd),
+            arrival("http://a/b/TYPES.xsd", xsd),
+            arrival("http://a/c/types.xsd", xsd),
+            arrival("http://a/contract.lock", "openapi: 3.1.0"),
+            arrival("http://a/api", "{}"),
+            arrival(&long, xsd),
+        ]);
+        let names: Vec<_> = bundle.pieces.iter().map(|piece| piece.locked.file.as_str()).collect();
+        let long = format!("{}.xsd", "x".repeat(NAME_MAX));
+        assert_eq!(
+            names,
+            [
+                "Orders.svc.wsdl",
+                "Orders.svc-xsd-xsd0.xsd",
+                "Orders.svc-xsd-..-..-etc-passwd.xsd",
+                "contract.wsdl",
+                "2f..-2fx.xsd",
+                "hidden.xsd",
+                "TYPES.xsd",
+                "types-2.xsd",
+                "contract.lock.yaml",
+                "api.json",
+                &long,
+            ]
+        );
     }
 }

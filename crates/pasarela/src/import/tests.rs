@@ -554,6 +554,15 @@ fn over_https_certificates_are_checked_and_nothing_goes_on_over_http() {
     let told = bring(true, &[]).unwrap_err();
     assert!(told[0].contains("came by https, and this would come by http"), "{told:?}");
     assert_eq!(plain.connections(), 0);
+    // From http to https on the same host is an improvement.
+    let to_https = serving(&[("/a.wsdl", "->https://a.example/a.wsdl")]);
+    let mut better = Made::default().name("a.example", &[PUBLIC]).server(PUBLIC, &to_https);
+    better.secure = Some(secure(&identity, vec![page(&wsdl("", "x.xsd")), page(&schema(""))]));
+    let ca_pem = Some(authority.pem.clone().into_bytes());
+    let rules = Rules { allow_hosts: Vec::new(), ca_pem };
+    let bundle = from_url(&Url::parse("http://a.example/a.wsdl").unwrap(), &rules, &better);
+    let bundle = bundle.map_err(super::tests::told).unwrap();
+    assert_eq!(bundle.lock().documents[0].found.as_deref(), Some("https://a.example/a.wsdl"));
     // What the operator allows in so many words is another matter.
     assert_eq!(bring(true, &["a.example:80"]).unwrap().pieces.len(), 2);
     assert_eq!(plain.connections(), 1);

@@ -154,6 +154,20 @@ fn a_service_is_on_the_air_with_one_command_while_the_gateway_runs() {
     assert!(eventually(seconds(10), || gateway.get("/order/v2/openapi.json").status == 200));
 }
 
+#[test]
+fn an_api_with_a_plan_asks_for_a_key_from_the_first_call_on() {
+    let service = service(&Arc::default());
+    let plans = "plans:\n  - { name: gold, rate: 5/s }\n";
+    let gateway = gateway().top(plans).start();
+    let out =
+        published(gateway.folder(), &[&format!("{}/orders?wsdl", service.url()), "--plan", "gold"]);
+    assert!(out.contains("curl -s -H \"X-API-Key: $KEY\" --json "), "{out}");
+    let call = "POST /order/v1/GetOrder HTTP/1.1\r\nHost: g\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{\"id\":7}";
+    let called = || gateway.connect().ask(call);
+    assert!(eventually(seconds(10), || called().status == 401));
+    assert!(service.requests().iter().all(|request| request.method == "GET"));
+}
+
 /// Some services are at an address with a slash at its end, and nowhere else.
 #[test]
 fn a_service_is_called_at_its_address_to_the_last_slash() {
@@ -359,6 +373,36 @@ fn what_cannot_be_published_says_why_and_changes_nothing() {
         err.contains("If that is right, say it: --upstream http://10.0.0.1:9001/orders\n"),
         "{err}"
     );
+
+    // Of several ports the first one of the web counts.
+    let file = folder.join("two.wsdl");
+    let port = |address: &str| {
+        format!(
+            "<port name=\"P{}\" binding=\"t:Orders\"><soap:address location=\"{address}\"/></port>",
+            address.len()
+        )
+    };
+    let wsdl = |ports: &str| {
+        let (before, after) = WSDL.split_once("<port ").unwrap();
+        let after = after.split_once("</port>").unwrap().1;
+        format!("{before}{ports}{after}").replace("SCHEMA", "orders.xsd")
+    };
+    fs::write(folder.join("orders.xsd"), TYPES).unwrap();
+    fs::write(&file, wsdl(&port("jms:queue:orders"))).unwrap();
+    let err = refused(folder, &["two.wsdl"], "CF0076");
+    assert!(err.contains("\"jms:queue:orders\": its scheme is `jms`"), "{err}");
+    let ports =
+        port("jms:queue:orders") + &port("http://10.1.0.7/a") + &port("http://10.1.0.7/second");
+    fs::write(&file, wsdl(&ports)).unwrap();
+    let out = published(folder, &["two.wsdl"]);
+    assert!(out.contains("1 operation at http://10.1.0.7/a\n"), "{out}");
+    assert!(
+        out.contains("The contract also names http://10.1.0.7/second; requests do not go there.\n"),
+        "{out}"
+    );
+    for name in ["two.wsdl", "orders.xsd", "pasarela.yaml"] {
+        fs::remove_file(folder.join(name)).unwrap();
+    }
 
     let page = Upstream::ok("<!DOCTYPE html><html><body>Orders</body></html>");
     let err = publish(folder, &[&format!("{}/orders", page.url())]).1;

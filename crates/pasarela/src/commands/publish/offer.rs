@@ -68,7 +68,13 @@ impl Offer {
             let form = Form::Json;
             messages.request(&soap.plan, form, &[], body.as_bytes(), &limits, &mut out).is_ok()
         });
-        soap.catalog.ports().map(|(_, port, _)| port.address.clone()).collect()
+        let ports = soap.catalog.ports().map(|(_, port, _)| port.address.clone());
+        // What is at a queue or a mailbox is for others; it is told where there is nothing else.
+        let (web, other): (Vec<String>, Vec<String>) = ports.partition(|address| {
+            let scheme = address.split(':').next().unwrap_or_default().to_ascii_lowercase();
+            matches!(&*scheme, "http" | "https")
+        });
+        if web.is_empty() { other } else { web }
     }
 
     fn look_at_openapi(&mut self, contract: &Contract) -> Vec<String> {
