@@ -8,6 +8,7 @@ mod answer;
 mod apart;
 mod enclose;
 mod headers;
+mod making;
 mod parts;
 mod request;
 mod thrown;
@@ -23,6 +24,7 @@ use crate::{
 pub use answer::{Answer, Outcome, Progress};
 pub use apart::json_of_parts;
 pub use enclose::Package;
+pub use making::Making;
 pub use parts::{INLINE_RULE, ROOT_ID, Wanted};
 pub use request::Given;
 pub use thrown::Thrown;

@@ -13,10 +13,14 @@ use pasarela_net::{
 
 use super::Order;
 use crate::{
+    ctx::Ctx,
     downstream::{Answer, Body, Downstream},
     forward::caller_fault,
     respond::Refusal,
 };
+
+/// Bytes that are read at once.
+const PIECE_BYTES: usize = 16 << 10;
 
 /// A caller that is listened to. While it says nothing it is noticed when it leaves.
 pub(super) struct Reading<S, A> {
@@ -39,6 +43,23 @@ impl<'d, S: Source, A: Answer> Reading<S, A> {
             poll_fn(|cx| answer.poll_flush(cx)).await.map_err(|_| Refusal::gone())?;
         }
         Ok(Self { source, answer })
+    }
+
+    /// Reads on until there are so many bytes, or all. True at the end of the body.
+    pub(super) async fn up_to(
+        &mut self,
+        bytes: usize,
+        out: &mut Vec<u8>,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<bool, Refusal> {
+        while out.len() < bytes {
+            let piece = self.next(out, PIECE_BYTES).await?;
+            ctx.bytes_in = out.len() as u64;
+            if piece == Piece::End {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Appends at most so many bytes to `out`.

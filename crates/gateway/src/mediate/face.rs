@@ -1,7 +1,8 @@
 //! The REST face of a SOAP service: a call as callers make it, carried out as the service wants it.
 //!
-//! The request is read as a whole, checked and made an envelope before the service hears of it; so nothing wrong is
-//! sent, and what was sent can be sent again where that is safe. The answer is turned while it comes ([`reply`]).
+//! The request is read, checked and made an envelope before the service hears of it; so nothing wrong is sent, and what
+//! was sent can be sent again where that is safe. One that is too large to be held goes up while it comes in ([`sending`]): the
+//! service has nothing to act on until its last byte was seen to be right. The answer is turned while it comes ([`reply`]).
 //! What is JSON or XML of what is the contract's affair; here is what HTTP says about it.
 
 mod forms;
@@ -9,22 +10,28 @@ mod given;
 mod parts;
 mod problem;
 mod reply;
+mod sending;
 
 use std::rc::Rc;
 
+use pasarela_contract::soap::SoapContract;
 use pasarela_model::{Api, Code, Mtom};
 use pasarela_net::{
-    http1::{Framing, Head, Name, Version},
+    http1::{Head, Name, Version},
     transfer::Piece,
 };
 use pasarela_soap::{
     Fault, FaultKind, Limits,
-    exchange::{Form, Messages},
+    exchange::{Form, Given, Messages},
+    mime::Related,
     openapi::face::Method,
     wsdl::catalog::SoapVersion,
 };
 
-use self::reply::{Faced, Setting};
+use self::{
+    reply::{Faced, Setting},
+    sending::{Flow, HELD_BYTES, Sending},
+};
 use super::{Order, ahead::Reading};
 use crate::{
     authorize::Permit,
@@ -37,6 +44,8 @@ use crate::{
 
 /// Bytes of a request that are read at once.
 const PIECE_BYTES: usize = 16 << 10;
+/// Bytes of a request up to which it is read before anything is made of it.
+const WINDOW_BYTES: usize = 64 << 10;
 
 /// Carries a call of the REST face.
 pub(crate) async fn call<'h, D: Downstream>(
@@ -70,44 +79,23 @@ pub(crate) async fn call<'h, D: Downstream>(
         ctx.query,
         api.contract.as_ref().is_some_and(|contract| contract.rest.ignore_unknown),
     )?;
-    let body = read(&mut order, down, ctx).await?;
-    if !body.is_empty() && (asked.is_none() || !route.method.has_body()) {
-        let why = "the body is neither JSON nor XML; say which in Content-Type";
-        return Err(Refusal::new(Code::MediaUnsupported, why));
-    }
-    let form = asked.unwrap_or(Form::Json);
-    if form == Form::Xml && !given.is_empty() {
-        let why = "parameters and a body in XML do not go together; send JSON";
-        return Err(Refusal::new(Code::MediaUnsupported, why));
-    }
     let limits = limits(order.pace.most);
     let sent = given::borrowed(&given, &route.parameters, &bound.tokens);
-    let random = parts::unforeseen();
-    let made = match form {
-        Form::Json => parts::Call {
-            soap,
-            messages,
-            given: &sent,
-            related,
-            body: &body,
-            limits: &limits,
-            random,
-            mtom: match api.contract.as_ref().map(|contract| contract.rest.mtom) {
-                None | Some(Mtom::Auto) => messages.mtom,
-                Some(wanted) => wanted == Mtom::On,
-            },
-        }
-        .message(),
-        Form::Xml => {
-            let mut envelope = Vec::with_capacity(512 + body.len() * 2);
-            let made = messages.request(&soap.plan, form, &sent, &body, &limits, &mut envelope);
-            made.map(|()| (envelope, None))
-        }
+    let asking = Asking {
+        soap,
+        messages,
+        given: &sent,
+        related,
+        form: asked.filter(|_| route.method.has_body()),
+        limits: &limits,
+        mtom: match api.contract.as_ref().map(|contract| contract.rest.mtom) {
+            None | Some(Mtom::Auto) => messages.mtom,
+            Some(wanted) => wanted == Mtom::On,
+        },
     };
-    let (envelope, media) = made.map_err(|fault| refused(&fault, form))?;
-    drop(body);
+    let (sending, media) = asking.made(&mut order, down, ctx).await?;
     let service = service_head(head, messages, media);
-    order.framing = Framing::Length(envelope.len() as u64);
+    order.framing = sending.framing();
     order.again = route.method == Method::Get;
     // A message has no tunnel and no trailers, whatever the caller would like.
     (order.upgrade, order.trailers) = (None, false);
@@ -130,14 +118,16 @@ pub(crate) async fn call<'h, D: Downstream>(
         limits,
         told,
     };
-    let mut faced = Faced::new(down, envelope, setting);
+    let mut faced = Faced::new(down, sending, setting);
     let carried = forward(worker, plane, &permit, &order, &mut faced, &service, ctx).await;
-    let trouble = faced.trouble();
+    let (wrong, trouble) = (faced.wrong(), faced.trouble());
     let told = ctx.told.take();
     if let (Some(told), Ok(())) = (told, &carried) {
         ctx.status = told.status.get();
     }
     match (carried, trouble) {
+        // The caller is to blame: nothing is held against the service.
+        (Err(refusal), _) if wrong.is_some() => Err(wrong.unwrap_or(refusal)),
         (Err(_), Some(trouble)) => {
             worker
                 .observer
@@ -149,19 +139,88 @@ pub(crate) async fn call<'h, D: Downstream>(
     }
 }
 
-/// Reads the whole body, within its bound.
-async fn read<D: Downstream>(
-    order: &mut Order<'_>,
-    down: &mut D,
-    ctx: &mut Ctx<'_>,
-) -> Result<Vec<u8>, Refusal> {
-    let mut reading = Reading::begin(down, order, 0).await?;
-    let mut body = Vec::new();
-    loop {
-        match reading.next(&mut body, PIECE_BYTES).await? {
-            Piece::Data(_) => ctx.bytes_in = body.len() as u64,
-            Piece::End => return Ok(body),
+/// What a request is made by.
+struct Asking<'c, 'p> {
+    soap: &'p SoapContract,
+    messages: &'p Messages,
+    given: &'c [Given<'c>],
+    related: Option<Related>,
+    /// The form of the body; none where there may be no body.
+    form: Option<Form>,
+    limits: &'c Limits,
+    mtom: bool,
+}
+
+impl<'p> Asking<'_, 'p> {
+    /// Reads the body, and makes the envelope of it, or as much of it as may be held; and its `Content-Type` where it is in parts.
+    async fn made<D: Downstream>(
+        self,
+        order: &mut Order<'_>,
+        down: &mut D,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(Sending<'p>, Option<String>), Refusal> {
+        let mut reading = Reading::begin(down, order, 0).await?;
+        let mut body = Vec::new();
+        let ended = reading.up_to(WINDOW_BYTES, &mut body, ctx).await?;
+        if !body.is_empty() && self.form.is_none() {
+            let why = "the body is neither JSON nor XML; say which in Content-Type";
+            return Err(Refusal::new(Code::MediaUnsupported, why));
         }
+        let form = self.form.unwrap_or(Form::Json);
+        if form == Form::Xml && !self.given.is_empty() {
+            let why = "parameters and a body in XML do not go together; send JSON";
+            return Err(Refusal::new(Code::MediaUnsupported, why));
+        }
+        let wrong = |fault: Box<Fault>| refused(&fault, form);
+        let flows = !ended && self.related.is_none() && (form == Form::Xml || !self.mtom);
+        let making = match flows {
+            true => {
+                let plan = &self.soap.plan;
+                let making = self.messages.making(plan, form, self.given, &body, self.limits);
+                making.map_err(wrong)?
+            }
+            false => None,
+        };
+        let Some(mut making) = making else {
+            if !ended {
+                reading.up_to(usize::MAX, &mut body, ctx).await?;
+            }
+            return self.whole(form, &body).map_err(wrong);
+        };
+        let mut received = body.len() as u64;
+        let mut piece = body;
+        while making.pending() <= HELD_BYTES {
+            piece.clear();
+            let ended = reading.next(&mut piece, PIECE_BYTES).await? == Piece::End;
+            received += piece.len() as u64;
+            ctx.bytes_in = received;
+            making.feed(&piece).map_err(wrong)?;
+            if ended {
+                let mut envelope = Vec::with_capacity(making.pending() + 512);
+                making.finish(&mut envelope).map_err(wrong)?;
+                return Ok((Sending::Whole(envelope), None));
+            }
+        }
+        Ok((Sending::Flowing(Box::new(Flow::new(making, form, received))), None))
+    }
+
+    /// The envelope of a body that is here as a whole.
+    fn whole(self, form: Form, body: &[u8]) -> Result<(Sending<'p>, Option<String>), Box<Fault>> {
+        let Self { soap, messages, given, related, limits, mtom, .. } = self;
+        let (envelope, media) = match form {
+            Form::Json => {
+                let random = parts::unforeseen();
+                let call =
+                    parts::Call { soap, messages, given, related, body, limits, random, mtom };
+                call.message()?
+            }
+            Form::Xml => {
+                let mut envelope = Vec::with_capacity(512 + body.len() * 2);
+                messages.request(&soap.plan, form, given, body, limits, &mut envelope)?;
+                (envelope, None)
+            }
+        };
+        Ok((Sending::Whole(envelope), media))
     }
 }
 

@@ -30,6 +30,7 @@ mod reload;
 mod slow;
 mod soap;
 mod soap_header_faults;
+mod soap_large;
 mod soap_rest;
 mod tls;
 mod tunnels;

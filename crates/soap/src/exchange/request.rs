@@ -146,7 +146,7 @@ impl Messages {
 }
 
 /// The body with the parameters in front of its own members; none where nothing has to be put in.
-fn merge(given: &[Given<'_>], body: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn merge(given: &[Given<'_>], body: &[u8]) -> Option<Vec<u8>> {
     let start = body.iter().position(|byte| !byte.is_ascii_whitespace());
     if given.is_empty() && start.is_some() {
         return None;
@@ -222,7 +222,7 @@ pub(super) fn string(text: &str, out: &mut Vec<u8>) {
 }
 
 /// What stands before the body's content, the blocks of the header included.
-fn open(version: SoapVersion, header: &[u8], out: &mut Vec<u8>) {
+pub(super) fn open(version: SoapVersion, header: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(
         b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<soap:Envelope xmlns:soap=\"",
     );
@@ -236,7 +236,7 @@ fn open(version: SoapVersion, header: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"<soap:Body>");
 }
 
-fn close(out: &mut Vec<u8>) {
+pub(super) fn close(out: &mut Vec<u8>) {
     out.extend_from_slice(b"</soap:Body></soap:Envelope>\n");
 }
 

@@ -87,6 +87,8 @@ pub struct Message {
     pub(super) attachments: Vec<Box<str>>,
     /// The namespaces that its elements may need, declared on the outermost one.
     pub(super) namespaces: Vec<NsId>,
+    /// Whether its JSON says inside of an object what the object is.
+    pub(super) looks_ahead: bool,
 }
 
 /// So many namespaces are declared at once; others where they occur.
@@ -111,6 +113,13 @@ impl Message {
     #[must_use]
     pub const fn is_encoded(&self) -> bool {
         self.encoded
+    }
+
+    /// Whether its JSON may say inside of an object what the object is: a type (`$type`), a name (`$name`), bytes beside it. Then an encoder has
+    /// to be given whole objects.
+    #[must_use]
+    pub const fn looks_ahead(&self) -> bool {
+        self.looks_ahead
     }
 
     /// Says which parts of the WSDL travel beside its envelope.
@@ -165,7 +174,13 @@ impl Plan {
             }
         }
         reach.follow(self);
-        Message { body, encoded: false, attachments: Vec::new(), namespaces: reach.namespaces }
+        Message {
+            body,
+            encoded: false,
+            attachments: Vec::new(),
+            namespaces: reach.namespaces,
+            looks_ahead: reach.looks_ahead,
+        }
     }
 }
 
@@ -175,6 +190,7 @@ struct Reach {
     types: Vec<TypeId>,
     seen: FxHashSet<TypeId>,
     namespaces: Vec<NsId>,
+    looks_ahead: bool,
 }
 
 impl Reach {
@@ -204,6 +220,13 @@ impl Reach {
                 continue;
             }
             let shape = plan.shape(ty);
+            self.looks_ahead |= plan.is_swa_ref(ty)
+                || match &shape.kind {
+                    Kind::Simple => false,
+                    Kind::Any | Kind::AnySimple => true,
+                    Kind::Mixed(elements) => !elements.as_text || shape.polymorphic,
+                    _ => shape.polymorphic,
+                };
             for attribute in &shape.attributes.known {
                 if attribute.namespace != NsId::XML {
                     self.namespace(attribute.namespace);
@@ -214,8 +237,10 @@ impl Reach {
                 .into_iter()
                 .flat_map(|elements| elements.scopes.iter().flat_map(|s| &s.members));
             for member in members {
-                if let What::Element(element) = member.what {
-                    self.element(plan, element);
+                match member.what {
+                    What::Element(element) => self.element(plan, element),
+                    What::Any => self.looks_ahead = true,
+                    What::Items(_) => {}
                 }
             }
         }

@@ -13,7 +13,7 @@ use pasarela_model::Code;
 use pasarela_net::{
     conn::{Conn, Pace},
     http1::{Fields, Framing},
-    transfer::{Piece, Sink, Source, TransferError},
+    transfer::{Sink, TransferError},
 };
 use pasarela_soap::{
     Fault, FaultKind, Limits,
@@ -23,10 +23,14 @@ use pasarela_soap::{
     openapi::face::Route,
 };
 
-use super::{super::is_coded, parts, problem};
+use super::{
+    super::is_coded,
+    parts, problem,
+    sending::{Envelope, Sending},
+};
 use crate::{
     ctx::Told,
-    downstream::{Answer, Body, Downstream, Kept, Length, Put},
+    downstream::{Answer, Downstream, Kept, Length, Put},
     respond::Refusal,
 };
 
@@ -55,13 +59,21 @@ pub(super) struct Setting<'p> {
 /// The caller.
 pub(super) struct Faced<'d, 'p, D> {
     inner: &'d mut D,
-    envelope: Vec<u8>,
+    sending: Sending<'p>,
     reply: Reply<'p>,
 }
 
 impl<'d, 'p, D: Downstream> Faced<'d, 'p, D> {
-    pub(super) fn new(inner: &'d mut D, envelope: Vec<u8>, setting: Setting<'p>) -> Self {
-        Self { inner, envelope, reply: Reply::new(setting) }
+    pub(super) fn new(inner: &'d mut D, sending: Sending<'p>, setting: Setting<'p>) -> Self {
+        Self { inner, sending, reply: Reply::new(setting) }
+    }
+
+    /// Why the caller's request is none after all, which was seen when the service knew of it.
+    pub(super) fn wrong(&mut self) -> Option<Refusal> {
+        match &mut self.sending {
+            Sending::Whole(_) => None,
+            Sending::Flowing(flow) => flow.wrong.take(),
+        }
     }
 
     /// Why the service's answer could not be given on.
@@ -81,14 +93,23 @@ impl<D: Downstream> Downstream for Faced<'_, '_, D> {
         Self: 'a;
 
     fn framing(&self) -> Framing {
-        Framing::Length(self.envelope.len() as u64)
+        self.sending.framing()
     }
 
-    /// Every try begins anew.
+    /// Every try begins anew; there is one only as long as nothing of what flows went up.
     fn halves(&mut self, pace: Pace) -> (Self::Source<'_>, Self::Answer<'_>) {
-        let (source, answer) = self.inner.halves(pace);
-        // The type of what is borrowed hides how long the contract lives.
-        (Envelope { left: &self.envelope, source }, Turning { reply: self.reply.anew(), answer })
+        // The bound on the body counts what was read.
+        let most = match &self.sending {
+            Sending::Whole(_) => pace.most,
+            Sending::Flowing(flow) => pace.most.saturating_sub(flow.received),
+        };
+        let (source, answer) = self.inner.halves(Pace { most, ..pace });
+        // The types of what is borrowed hide how long the contract lives.
+        let source = match &mut self.sending {
+            Sending::Whole(envelope) => Envelope::Whole(envelope, source),
+            Sending::Flowing(flow) => Envelope::Flowing(&mut **flow, source),
+        };
+        (source, Turning { reply: self.reply.anew(), answer })
     }
 
     fn is_answered(&self) -> bool {
@@ -105,41 +126,6 @@ impl<D: Downstream> Downstream for Faced<'_, '_, D> {
 
     fn take_tunnel(&mut self) -> Option<Conn> {
         None
-    }
-}
-
-/// The envelope on its way up; the caller itself has sent all it has.
-pub(super) struct Envelope<'a, S> {
-    left: &'a [u8],
-    source: S,
-}
-
-impl<S: Source> Source for Envelope<'_, S> {
-    fn poll_data(
-        &mut self,
-        _: &mut Context<'_>,
-        out: &mut Vec<u8>,
-        most: usize,
-    ) -> Poll<Result<Piece, TransferError>> {
-        let take = self.left.len().min(most);
-        let (now, later) = self.left.split_at(take);
-        out.extend_from_slice(now);
-        self.left = later;
-        Poll::Ready(Ok(if take > 0 { Piece::Data(take) } else { Piece::End }))
-    }
-
-    fn is_ready(&self) -> bool {
-        true
-    }
-
-    fn trailers(&self) -> Option<Fields<'_>> {
-        None
-    }
-}
-
-impl<S: Body> Body for Envelope<'_, S> {
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.source.poll_gone(cx)
     }
 }
 
