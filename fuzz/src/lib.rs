@@ -12,6 +12,7 @@ mod gateway;
 mod http1;
 mod http2;
 mod mime;
+mod security;
 mod soap;
 mod transcode;
 mod websocket;
@@ -38,6 +39,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("soap_json", soap::json),
     ("soap_mime", mime::parts),
     ("soap_parts", mime::answers),
+    ("soap_security", security::security),
     ("soap_wsdl", soap::wsdl),
     ("soap_xml", soap::xml),
     ("soap_xsd", xsd::xsd),

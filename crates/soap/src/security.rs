@@ -138,6 +138,8 @@ pub struct Message<'m> {
     pub charset: Option<&'m str>,
     /// Where the Body starts by which it was dispatched.
     pub body_at: u64,
+    /// Whether nothing stands beside it (`multipart/related`). A signature covers no parts, so one that has some is not taken.
+    pub alone: bool,
 }
 
 /// Who sends a message.
@@ -226,6 +228,10 @@ pub fn examine(
     };
     let signer = match (&scan.header.signature, &policy.x509) {
         (None, _) => None,
+        (Some(_), _) if !message.alone => {
+            let why = "a signature does not cover the parts beside a message";
+            return Err(Refused::new(Why::TokenUnsupported, why));
+        }
         (Some(_), None) => {
             return Err(Refused::new(Why::TokenUnsupported, "signatures are not taken here"));
         }

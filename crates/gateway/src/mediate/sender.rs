@@ -3,11 +3,14 @@
 //! The message has to be there as a whole: a signature is over all of its body. Nothing of it goes on before its sender is known,
 //! and what goes on has no security header for us any more.
 
+use std::borrow::Cow;
+
 use pasarela_model::Code;
 use pasarela_net::http1::{Framing, Head};
 use pasarela_soap::{
     Limits,
-    mime::Related,
+    envelope::ContentType,
+    mime::{self, Related, Whole},
     security::{Message, Policy, Refused, Seen, Why, examine},
 };
 
@@ -27,11 +30,6 @@ pub(crate) async fn sender<D: Downstream>(
     head: &Head,
     ctx: &mut Ctx<'_>,
 ) -> Result<Caller, Refusal> {
-    let media = Stated::read(head)?.media;
-    if !matches!(Related::read(&media), Ok(None)) {
-        let why = "a message whose security ends here comes without parts beside it";
-        return Err(Refusal::new(Code::MediaUnsupported, why));
-    }
     let limits = Limits::default();
     if !read_on(down, order, ahead, limits.document_bytes).await? {
         let most = limits.document_bytes;
@@ -39,9 +37,11 @@ pub(crate) async fn sender<D: Downstream>(
         return Err(Refusal::new(Code::BodyTooLarge, why));
     }
     let now = ctx.unix_ns / 1_000_000_000;
-    let charset = media.parameter("charset");
-    let message = Message { bytes: &ahead.bytes, charset, body_at: ahead.body_at };
+    let media = Stated::read(head)?.media;
+    let Envelope { bytes, at, charset, alone } = Envelope::of(&media, &ahead.bytes)?;
+    let message = Message { bytes: &bytes, charset, body_at: ahead.body_at, alone };
     let accepted = examine(policy, &plane.holders, message, now, &limits).map_err(why_not)?;
+    let header = at + accepted.header.start..at + accepted.header.end;
     if let Caller::Application(application) = by_key
         && application != accepted.holder
     {
@@ -61,11 +61,42 @@ pub(crate) async fn sender<D: Downstream>(
             }
         }
     }
-    ahead.bytes.drain(accepted.header);
+    ahead.bytes.drain(header);
     order.framing = Framing::Length(ahead.bytes.len() as u64);
     order.dropped.extend(ABOUT_BYTES);
     ctx.application = Some(accepted.holder);
     Ok(Caller::Application(accepted.holder))
+}
+
+/// The envelope of a message.
+struct Envelope<'b> {
+    bytes: Cow<'b, [u8]>,
+    /// Where it starts in the body.
+    at: usize,
+    charset: Option<&'b str>,
+    /// It is all of the body.
+    alone: bool,
+}
+
+impl<'b> Envelope<'b> {
+    fn of(media: &'b ContentType, body: &'b [u8]) -> Result<Self, Refusal> {
+        let refuse = |why| Refusal::new(Code::MediaUnsupported, why);
+        let Some(related) = Related::read(media).map_err(refuse)? else {
+            let charset = media.parameter("charset");
+            return Ok(Self { bytes: Cow::Borrowed(body), at: 0, charset, alone: true });
+        };
+        // How large it may be was seen to already.
+        let limits = mime::Limits { bytes: u64::MAX, ..mime::Limits::default() };
+        let root = Whole::read(&related, limits, body).map_err(|why| refused(&why.into()))?.root;
+        let mut places = memchr::memmem::find_iter(body, &root);
+        match (places.next(), places.next()) {
+            (Some(at), None) => {
+                Ok(Self { bytes: Cow::Owned(root), at, charset: None, alone: false })
+            }
+            // It is encoded, or something else in the body looks like it.
+            _ => Err(refuse("the envelope cannot be found as it is among the parts".to_owned())),
+        }
+    }
 }
 
 /// What is answered; the words are those of the message's room, which tell no secret.

@@ -127,6 +127,7 @@ replays! {
     t51_json = "soap_json",
     t01_messages_in_parts = "soap_mime",
     t50_answers_in_parts = "soap_parts",
+    t49_signed_messages = "soap_security",
     t47_wsdl_documents = "soap_wsdl",
     t48_xml = "soap_xml",
     schemas = "soap_xsd",

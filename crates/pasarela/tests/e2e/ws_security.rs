@@ -330,12 +330,39 @@ fn a_partner_s_api_is_not_there_for_whoever_does_not_prove_himself() {
 }
 
 #[test]
+fn a_user_may_send_parts_beside_the_message_and_a_signature_does_not_cover_them() {
+    let upstream = Upstream::ok("<done/>");
+    let signer = Signer::new();
+    let both = "ws_security: { terminate: { username: any, x509: {} } }";
+    let gateway = builder(&upstream, both, &signer, "").start();
+    let related =
+        "Content-Type: multipart/related; type=\"text/xml\"; start=\"<root@x>\"; boundary=b";
+    let parts = |more: &str, root: &str| {
+        format!(
+            "--b\r\nContent-ID: <1@x>\r\n\r\n\u{0}<binary/>\r\n--b\r\nContent-Type: text/xml\r\nContent-ID: <root@x>\r\n{more}\r\n{root}\r\n--b--\r\n"
+        )
+    };
+    let by_user = user("n");
+    assert_eq!(post(&gateway, related, &parts("", &by_user)).status, 200);
+    let request = upstream.only_request();
+    assert_eq!(body_of(&request), parts("", &without_header(&by_user)));
+    assert_eq!(request.get("content-length"), Some(&*request.length.to_string()));
+    let signed = signer.sign(&message(&format!("{}{{}}", timestamp(&instant(0), ""))), &["T", "B"]);
+    refused(&post(&gateway, related, &parts("", &signed)), "GW0043", "UnsupportedSecurityToken");
+    let encoded = parts("Content-Transfer-Encoding: base64\r\n", &base64(user("m").as_bytes()));
+    assert!(post(&gateway, related, &encoded).text().contains("GW0030"));
+    let decoy = user("o");
+    let decoy = parts("", &decoy).replace("\u{0}<binary/>", &decoy);
+    assert!(post(&gateway, related, &decoy).text().contains("GW0030"));
+    let twice = parts("", &user("p")).replace("<1@x>", "<root@x>");
+    assert_ne!(post(&gateway, related, &twice).status, 200);
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[test]
 fn a_message_that_cannot_be_verified_as_a_whole_is_not_taken() {
     let upstream = Upstream::ok("<done/>");
     let gateway = start(&upstream, USERS);
-    let related = "Content-Type: multipart/related; type=\"text/xml\"; boundary=b";
-    let parts = format!("--b\r\nContent-Type: text/xml\r\n\r\n{}\r\n--b--\r\n", user("n"));
-    assert!(post(&gateway, related, &parts).text().contains("GW0030"));
     let units: Vec<u8> = std::iter::once(0xfeff)
         .chain(user("m").encode_utf16())
         .flat_map(u16::to_le_bytes)

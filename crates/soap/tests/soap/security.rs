@@ -68,7 +68,7 @@ pub(crate) fn examined(
 ) -> Result<Accepted, Refused> {
     let mut reader = Reader::new(message.as_bytes(), &Limits::default()).unwrap();
     let body_at = Opener::open(&mut reader).map_err(Refused::Message)?.body_at;
-    let message = Message { bytes: message.as_bytes(), charset: None, body_at };
+    let message = Message { bytes: message.as_bytes(), charset: None, body_at, alone: true };
     examine(policy, holders, message, now, &Limits::default())
 }
 
@@ -380,4 +380,36 @@ fn a_certificate_that_is_known_by_itself_holds_only_as_long_as_it_says() {
     old.not_after = rcgen::date_time_ymd(2026, 12, 31);
     let old = Signer::of(&key, old.self_signed(&key).unwrap().der());
     assert_eq!(whose(&policy(), &known(&old), &signed(&old)), Err(Why::TokenInvalid));
+}
+
+/// `cargo test --release -p pasarela-soap --test soap -- --ignored --nocapture cost_of_a_verification` prints what one costs.
+#[test]
+#[ignore = "a measurement, not a test"]
+#[allow(clippy::disallowed_methods, reason = "it measures")]
+fn cost_of_a_verification() {
+    let signer = Signer::new();
+    let (policy, holders) = (policy(), known(&signer));
+    let row =
+        "<t:row xmlns:t=\"urn:t\" id=\"7\"><t:name>parcel</t:name><t:weight>1.5</t:weight></t:row>";
+    let mut messages = vec![("RSA-2048".to_owned(), fixture("zeep-token.xml"))];
+    for rows in [1, 1_000, 10_000] {
+        let text = message(&format!("{}{{}}", timestamp(CREATED, "")));
+        let text = text.replace(">42<", &format!(">{}<", row.repeat(rows)));
+        messages.push((format!("P-256, {rows} rows"), signer.sign(&text, &["T", "B"])));
+    }
+    let user = digest_user("alice", "open sesame", b"0123456789abcdef", CREATED);
+    messages.push(("digest".to_owned(), message(&user)));
+    for (name, message) in messages {
+        let rounds = (2_000_000 / message.len()).clamp(3, 500);
+        let best = (0..5)
+            .map(|_| {
+                let start = std::time::Instant::now();
+                for _ in 0..rounds {
+                    examined(&policy, &holders, &message, NOW).unwrap();
+                }
+                start.elapsed() / u32::try_from(rounds).unwrap()
+            })
+            .min();
+        println!("{name}: {} bytes, {best:?}", message.len());
+    }
 }

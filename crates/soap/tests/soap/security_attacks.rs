@@ -328,7 +328,8 @@ fn a_message_in_another_encoding_is_not_cut() {
         std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     let at = u64::try_from(text.find("<s:Body").unwrap()).unwrap();
     let ask = |bytes: &[u8]| {
-        let message = pasarela_soap::security::Message { bytes, charset: None, body_at: at };
+        let message =
+            pasarela_soap::security::Message { bytes, charset: None, body_at: at, alone: true };
         pasarela_soap::security::examine(
             &policy(),
             &holders(),
