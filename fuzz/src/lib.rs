@@ -11,6 +11,7 @@ mod contract;
 mod gateway;
 mod http1;
 mod http2;
+mod import;
 mod mime;
 mod security;
 mod soap;
@@ -31,6 +32,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("framing", http1::framing),
     ("h2_connection", http2::connection),
     ("hpack", http2::hpack),
+    ("import_url", import::url),
     ("path_normalise", gateway::path_normalise),
     ("request_head", http1::request_head),
     ("response_head", http1::response_head),

@@ -171,7 +171,8 @@ fn publish(args: &Args, environment: config::Environment<'_>) -> Result<String, 
         BringError::Documents(findings) => Stop::Findings(findings),
     })?;
     let contract = read(&bundle, &source)?;
-    let offer = Offer::new(&contract);
+    let mut offer = Offer::new(&contract);
+    offer.remarks = lint::judged(bundle.root(), &mut &bundle).len();
     let name = named(args, &offer)?;
     let version = args.version.map(u32::from).or(offer.version).unwrap_or(1);
     let place = Place::open(args.config.as_deref())?;
@@ -382,6 +383,8 @@ impl Job<'_> {
             others: if self.args.upstreams.is_empty() { &self.offer.others } else { &[] },
             operations: self.offer.operations,
             left_out: self.offer.left_out,
+            remarks: self.offer.remarks,
+            source: self.source,
             soap: self.offer.soap,
             visibility: seen.visibility(),
             plans: !self.args.plans.is_empty(),

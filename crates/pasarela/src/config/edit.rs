@@ -477,6 +477,29 @@ mod tests {
         }
     }
 
+    /// Files that are cut, and lines that are gone or stand elsewhere: nothing of it is an API too many or too few, which
+    /// `add_api` sees for itself, and nothing of it makes it panic.
+    #[test]
+    fn files_that_are_torn_are_added_to_or_left() {
+        let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(here.join("tests/config/good/every-key.yaml")).unwrap();
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        let mut added = 0;
+        for at in 0..lines.len() {
+            let (before, after) = (lines[..at].concat(), lines[at + 1..].concat());
+            for torn in [
+                before.clone(),
+                format!("{before}{after}"),
+                format!("{before}  {}{after}", lines[at]),
+                format!("{before}{}{after}", lines[at].trim_start()),
+                format!("{before}{}", lines[at].get(..lines[at].len() / 2).unwrap_or_default()),
+            ] {
+                added += usize::from(add_api(&torn, &api()).is_some());
+            }
+        }
+        assert!(added > lines.len(), "{added} of {} lines", lines.len());
+    }
+
     #[test]
     fn values_have_one_reading() {
         for (text, written) in [

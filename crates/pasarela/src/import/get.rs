@@ -72,7 +72,7 @@ pub(super) enum GetError {
     NotHttp(String),
     #[error("it has more than {max} MiB", max = DOCUMENT_BYTES_MAX >> 20)]
     TooLarge,
-    #[error("it comes in the coding `{0}`, which was not asked for")]
+    #[error("it comes in the coding {0:?}, which was not asked for")]
     Coding(String),
 }
 

@@ -449,7 +449,7 @@ fn answers_that_are_not_what_was_asked_for_are_no_documents() {
     for (answer, why) in [
         (
             "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx",
-            "the coding `gzip`",
+            "the coding \"gzip\"",
         ),
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", "ended"),
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef", "not HTTP"),

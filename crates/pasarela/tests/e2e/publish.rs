@@ -346,6 +346,10 @@ fn an_openapi_document_at_a_url_brings_its_server_with_it() {
     let out = published(gateway.folder(), &[&url]);
     assert!(out.contains("parcels, version 1, is in pasarela.yaml"), "{out}");
     assert!(!out.contains("SOAP"), "{out}");
+    assert!(
+        out.contains(&format!("`pasarela lint '{url}'` has 3 things to say of the contract.\n")),
+        "{out}"
+    );
     assert!(eventually(seconds(10), || gateway.get("/parcels/v1/parcels").text() == "at /parcels"));
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Offer {
     /// Operations that cannot be offered over REST.
     pub(super) left_out: usize,
     pub(super) soap: bool,
+    /// How much `lint` has to say of it.
+    pub(super) remarks: usize,
     /// Where the document says that requests go, as it is written there.
     address: Option<String>,
     /// Other places that it names.
@@ -34,6 +36,7 @@ impl Offer {
             operations: contract.operations.len(),
             left_out: contract.left_out.len(),
             soap: contract.soap,
+            remarks: 0,
             address: None,
             others: Vec::new(),
             version: None,

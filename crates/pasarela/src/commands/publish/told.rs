@@ -9,6 +9,7 @@ use super::example::Call;
 use crate::{
     config::{Fault, Settings},
     finding::counted,
+    import::Source,
 };
 
 /// An API that was published.
@@ -24,6 +25,8 @@ pub(super) struct Published<'p> {
     pub(super) others: &'p [String],
     pub(super) operations: usize,
     pub(super) left_out: usize,
+    pub(super) remarks: usize,
+    pub(super) source: &'p Source,
     pub(super) soap: bool,
     pub(super) visibility: Visibility,
     pub(super) plans: bool,
@@ -104,6 +107,11 @@ impl Published<'_> {
             let others = self.others.join(", ");
             notes.push(format!("The contract also names {others}; requests do not go there."));
         }
+        if self.remarks > 0 {
+            let remarks = counted(self.remarks, "thing");
+            let source = self.source;
+            notes.push(format!("`pasarela lint '{source}'` has {remarks} to say of the contract."));
+        }
         if self.left_out > 0 {
             let operations = counted(self.left_out, "operation");
             notes.push(format!(
@@ -144,6 +152,7 @@ impl Published<'_> {
             "contract": self.contract,
             "upstreams": self.upstreams,
             "operations": self.operations,
+            "remarks": self.remarks,
             "addresses": addresses,
             "try": self.curl(),
             "warnings": self.warnings.iter().map(|warning| warning.json()).collect::<Vec<_>>(),
