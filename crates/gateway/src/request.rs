@@ -159,20 +159,21 @@ async fn carry_message<'h, D: Downstream>(
     let api = permit.target.api;
     let read = (&mut order, &mut ahead);
     mediate::check_request(worker, plane, contract, read, down, head, ctx).await?;
-    let mut down = mediate::Replayed::new(down, ahead);
-    let down = &mut down;
+    let mut replayed = mediate::Replayed::new(down, ahead)?;
+    let down = &mut replayed;
     let checks = plane.snapshot.apis[api].checks;
     let metrics = (&worker.observer.metrics, plane.apis[api].slot);
     let judge = ctx
         .operation
         .and_then(|operation| mediate::Judge::new(contract, operation, checks.answers, metrics));
-    match judge {
+    let carried = match judge {
         None => forward(worker, plane, permit, &order, down, head, ctx).await,
         Some(judge) => {
             let call = (permit, &order, judge);
             forward_judged(worker, plane, call, down, head, ctx).await
         }
-    }
+    };
+    carried.map_err(|refusal| replayed.wrong().unwrap_or(refusal))
 }
 
 /// Forwards a call whose answer is held against its contract.

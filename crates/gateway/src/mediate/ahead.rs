@@ -2,7 +2,7 @@
 
 use std::{
     future::poll_fn,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use pasarela_net::{
@@ -11,7 +11,7 @@ use pasarela_net::{
     transfer::{Piece, Source, TransferError},
 };
 
-use super::Order;
+use super::{Order, opening::unread, related::Root};
 use crate::{
     ctx::Ctx,
     downstream::{Answer, Body, Downstream},
@@ -78,6 +78,9 @@ pub(crate) struct Ahead {
     pub(crate) bytes: Vec<u8>,
     /// The body was read to its end.
     pub(crate) ended: bool,
+    /// The message in parts that it is, as far as it was looked at, and how many bytes that was.
+    pub(super) parts: Option<Root>,
+    pub(super) looked_at: usize,
     /// Where the Body of the message starts, in bytes of it as UTF-8.
     pub(crate) body_at: u64,
 }
@@ -87,11 +90,44 @@ pub(crate) struct Replayed<'d, D> {
     inner: &'d mut D,
     ahead: Ahead,
     at: usize,
+    watch: Watch,
+}
+
+/// What is noticed in what goes by.
+#[derive(Default)]
+struct Watch {
+    parts: Option<Root>,
+    wrong: Option<Refusal>,
+}
+
+impl Watch {
+    /// False: this may not go by.
+    fn look(&mut self, bytes: &[u8]) -> bool {
+        let Some(parts) = &mut self.parts else { return true };
+        // What is in the root was read, or is nobody's affair here.
+        let looked = parts.take(bytes, &mut Vec::new());
+        if let Err(fault) = looked {
+            self.wrong = Some(unread(&fault));
+        }
+        self.wrong.is_none()
+    }
 }
 
 impl<'d, D: Downstream> Replayed<'d, D> {
-    pub(crate) fn new(inner: &'d mut D, ahead: Ahead) -> Self {
-        Self { inner, ahead, at: 0 }
+    /// # Errors
+    /// When what was read may not go on.
+    pub(crate) fn new(inner: &'d mut D, mut ahead: Ahead) -> Result<Self, Refusal> {
+        let mut watch = Watch { parts: ahead.parts.take(), wrong: None };
+        watch.look(ahead.bytes.get(ahead.looked_at..).unwrap_or_default());
+        match watch.wrong {
+            Some(wrong) => Err(wrong),
+            None => Ok(Self { inner, ahead, at: 0, watch }),
+        }
+    }
+
+    /// Why the rest may not go by, which was seen when the service knew of it.
+    pub(crate) fn wrong(&mut self) -> Option<Refusal> {
+        self.watch.wrong.take()
     }
 }
 
@@ -113,7 +149,8 @@ impl<D: Downstream> Downstream for Replayed<'_, D> {
         // The bound on the body counts what was read.
         let most = pace.most.saturating_sub(self.ahead.bytes.len() as u64);
         let (source, answer) = self.inner.halves(Pace { most, ..pace });
-        (ReplayedBody { ahead: &self.ahead, at: &mut self.at, source }, answer)
+        let (ahead, at, watch) = (&self.ahead, &mut self.at, &mut self.watch);
+        (ReplayedBody { ahead, at, watch, source }, answer)
     }
 
     fn is_answered(&self) -> bool {
@@ -137,6 +174,7 @@ impl<D: Downstream> Downstream for Replayed<'_, D> {
 pub(crate) struct ReplayedBody<'a, S> {
     ahead: &'a Ahead,
     at: &'a mut usize,
+    watch: &'a mut Watch,
     source: S,
 }
 
@@ -163,7 +201,13 @@ impl<S: Source> Source for ReplayedBody<'_, S> {
         if self.ahead.ended {
             return Poll::Ready(Ok(Piece::End));
         }
-        self.source.poll_data(cx, out, most)
+        let before = out.len();
+        let piece = ready!(self.source.poll_data(cx, out, most))?;
+        if !self.watch.look(out.get(before..).unwrap_or_default()) {
+            out.truncate(before);
+            return Poll::Ready(Err(TransferError::Reset));
+        }
+        Poll::Ready(Ok(piece))
     }
 
     fn is_ready(&self) -> bool {

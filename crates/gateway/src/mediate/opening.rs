@@ -70,6 +70,7 @@ pub(crate) async fn open<D: Downstream>(
     let pass_undeclared = api.is_some_and(|api| api.pass_undeclared);
     ctx.operation = find(contract, pass_undeclared, &stated, &opening)?;
     ahead.body_at = opening.body_at;
+    (ahead.parts, ahead.looked_at) = (message.related.take(), ahead.bytes.len());
     Ok(ahead)
 }
 
@@ -206,7 +207,7 @@ fn unreadable(detail: &'static str) -> Refusal {
 }
 
 /// What is answered when the bytes cannot be read as XML.
-fn unread(fault: &Fault) -> Refusal {
+pub(super) fn unread(fault: &Fault) -> Refusal {
     let code = match fault.kind {
         FaultKind::Encoding => Code::MediaUnsupported,
         _ => Code::SoapInvalid,

@@ -2,7 +2,7 @@
 //! has its envelope (SOAP Messages with Attachments §3, XOP §4.1). It need not be the first.
 
 use pasarela_soap::{
-    Fault,
+    Fault, FaultKind,
     mime::{Event, Limits, Reader, Related},
 };
 
@@ -12,6 +12,8 @@ pub(super) struct Root {
     reader: Reader,
     /// Its identifier; without one it is the first part.
     start: Option<String>,
+    /// That of the root part, once it came.
+    id: Option<String>,
     at: At,
 }
 
@@ -25,19 +27,17 @@ enum At {
 impl Root {
     /// Of a message whose `Content-Type` said this.
     pub(super) fn new(related: &Related) -> Self {
-        // What follows the root goes by unread, so that the bound on the body is the one that counts.
-        let limits = Limits { bytes: u64::MAX, ..Limits::default() };
-        Self { reader: Reader::new(related, limits), start: related.start.clone(), at: At::Before }
+        // Of what follows the root only the heads are looked at, so that the bound on the body is the one that counts.
+        let limits = Limits { bytes: u64::MAX, parts: u32::MAX, ..Limits::default() };
+        let reader = Reader::new(related, limits);
+        Self { reader, start: related.start.clone(), id: None, at: At::Before }
     }
 
     /// Takes the next bytes and appends those of the root part to `out`, decoded.
     ///
     /// # Errors
-    /// Why it cannot be found.
+    /// Why it cannot be found, or that there is a second one: which of the two is the message would be the service's choice (T49).
     pub(super) fn take(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Box<Fault>> {
-        if self.at == At::Behind {
-            return Ok(());
-        }
         self.reader.feed(bytes);
         self.run(out)
     }
@@ -57,16 +57,25 @@ impl Root {
     }
 
     fn run(&mut self, out: &mut Vec<u8>) -> Result<(), Box<Fault>> {
-        while self.at != At::Behind {
+        loop {
             match self.reader.pull()? {
-                Event::Part if self.is_root() => self.at = At::Inside,
+                Event::Part if self.at == At::Behind => {
+                    let id = self.reader.part().id.as_ref();
+                    if id.is_some() && (id == self.id.as_ref() || id == self.start.as_ref()) {
+                        let why = "two parts of the message have the identifier of its root";
+                        return Err(Box::new(Fault::new(FaultKind::Message, why)));
+                    }
+                }
+                Event::Part if self.is_root() => {
+                    self.id.clone_from(&self.reader.part().id);
+                    self.at = At::Inside;
+                }
                 Event::Data if self.at == At::Inside => out.extend_from_slice(self.reader.data()),
                 Event::End if self.at == At::Inside => self.at = At::Behind,
-                Event::NeedMore | Event::Eof => break,
+                Event::NeedMore | Event::Eof => return Ok(()),
                 Event::Part | Event::Data | Event::End => {}
             }
         }
-        Ok(())
     }
 
     fn is_root(&self) -> bool {
@@ -117,6 +126,16 @@ mod tests {
         ] {
             assert_eq!(found(start, text).as_deref(), Some("<x/>\r\n-- "), "{start:?}");
         }
+    }
+
+    #[test]
+    fn t49_a_second_root_is_none() {
+        let twice = format!("{ROOT}\r\n{OTHER}\r\n{ROOT}\r\n--b--");
+        assert_eq!(found(None, &twice), None);
+        assert_eq!(found(Some("<root@x>"), &twice), None);
+        // Others may be whatever they are.
+        let others = format!("{ROOT}\r\n{OTHER}\r\n{OTHER}\r\n--b--");
+        assert!(found(None, &others).is_some());
     }
 
     #[test]

@@ -285,6 +285,38 @@ fn t49_a_message_in_parts_whose_root_can_be_read_in_two_ways_is_refused() {
 }
 
 #[test]
+fn t49_a_second_root_does_not_go_by_unread() {
+    let upstream = Upstream::script(|conn| {
+        loop {
+            conn.request()?;
+            conn.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")?;
+        }
+    });
+    let gateway = parcels(&upstream);
+    let cancel = envelope(V11, "", "<t:Cancel xmlns:t=\"urn:t\">42</t:Cancel>");
+    let root = |envelope: &str| format!("Content-ID: <root@x>\r\n\r\n{envelope}");
+    for (start, size) in [("", 10), ("; start=\"<root@x>\"", 10), ("", 3 << 20)] {
+        let between = format!("Content-ID: <1@x>\r\n\r\n{}", "x".repeat(size));
+        let with = |last: &str| {
+            let first = root(&envelope(V11, "", TRACK));
+            format!("--b\r\n{first}\r\n--b\r\n{between}\r\n--b\r\n{last}\r\n--b--\r\n")
+        };
+        let fields =
+            format!("Content-Type: multipart/related; type=\"text/xml\"; boundary=b{start}");
+        let answer = post(&gateway, &fields, &with(&root(&cancel)));
+        assert!(answer.text().contains("GW0031"), "{size}: {}", answer.brief());
+        assert!(answer.text().contains("the identifier of its root"), "{}", answer.brief());
+        assert_eq!(upstream.requests().len(), 0, "no service got it as a whole");
+        assert_eq!(gateway.access_lines(1)[0]["problem"], "soap_invalid");
+    }
+    let fields = "Content-Type: multipart/related; type=\"text/xml\"; boundary=b";
+    let others = "Content-ID: <2@x>\r\n\r\ny";
+    let first = root(&envelope(V11, "", TRACK));
+    let body = format!("--b\r\n{first}\r\n--b\r\n{others}\r\n--b\r\n{others}\r\n--b--\r\n");
+    assert_eq!(post(&gateway, fields, &body).status, 200);
+}
+
+#[test]
 fn t04_a_caller_that_waits_is_told_to_go_on_before_its_message_is_read() {
     let upstream = Upstream::ok("<done/>");
     let gateway = parcels(&upstream);
