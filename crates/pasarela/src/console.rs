@@ -1,4 +1,4 @@
-//! The console listener's first addresses: `/healthz`, `/readyz`, `/metrics`.
+//! The console listener's addresses: `/healthz`, `/readyz`, `/metrics`, and what is added to them (`admin`).
 //!
 //! They are for machines that watch over the process and are never reachable through the gateway.
 //! What the process is like is told by two closures, so this file knows neither workers nor
@@ -36,7 +36,7 @@ pub(crate) struct Readiness {
 }
 
 /// The console's addresses.
-pub(crate) fn router(console: Console) -> Router {
+pub(crate) fn router(console: Console, administration: Router) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -44,6 +44,7 @@ pub(crate) fn router(console: Console) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(Arc::new(console))
+        .merge(administration)
 }
 
 /// The process answers, so it is alive. Nothing more: a restart cures no missing upstream.
@@ -79,7 +80,7 @@ async fn not_found(uri: Uri) -> Response {
 }
 
 async fn method_not_allowed() -> Response {
-    problem(StatusCode::METHOD_NOT_ALLOWED, "This address answers GET and HEAD only.")
+    problem(StatusCode::METHOD_NOT_ALLOWED, "This address does not answer that method.")
 }
 
 const JSON: &str = "application/json";
@@ -124,7 +125,10 @@ mod tests {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = tokio::spawn(async move { axum::serve(listener, router(console)).await });
+        let server =
+            tokio::spawn(
+                async move { axum::serve(listener, router(console, Router::new())).await },
+            );
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request =
             format!("{request_line} HTTP/1.1\r\nhost: console\r\nconnection: close\r\n\r\n");

@@ -74,7 +74,7 @@ fn demo(args: &Args) -> anyhow::Result<()> {
         .map_err(|faults| anyhow::anyhow!("the demo's own configuration is wrong:\n{faults}"))?;
     let serve = serve::Args {
         config: Some(file),
-        data: None,
+        data: Some(folder.path().join("data")),
         upgrade: false,
         log_format: LogFormat::Text,
         log_level: args.log_level.clone(),

@@ -1,5 +1,6 @@
 //! The parts of the binary: configuration, the pure commands, and what runs.
 
+pub mod admin;
 pub mod commands;
 pub mod config;
 pub mod console;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use pasarela::{
-    commands::{check, convert, explain, health, lint, publish, transcode, validate},
+    commands::{check, convert, explain, health, lint, publish, store, transcode, validate},
     demo, serve,
 };
 
@@ -30,6 +30,7 @@ enum Command {
     Health(health::Args),
     Lint(lint::Args),
     Publish(publish::Args),
+    Store(store::Args),
     Transcode(transcode::Args),
     Validate(validate::Args),
 }
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Health(args) => health::run(&args),
         Command::Lint(args) => lint::run(&args),
         Command::Publish(args) => publish::run(&args),
+        Command::Store(args) => store::run(&args),
         Command::Transcode(args) => transcode::run(&args),
         Command::Validate(args) => validate::run(&args),
     }

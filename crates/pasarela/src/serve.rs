@@ -22,7 +22,7 @@ use pasarela_gateway::{
     observe::{self, AccessTarget, Listener, Observability, TraceSettings},
     overload::{Level, Overload},
 };
-use pasarela_model::Snapshot;
+use pasarela_model::{Snapshot, Timestamp};
 use pasarela_net::{
     handover::{self, Inherited, Offer, Outcome},
     listen::{self, ConnectionTable},
@@ -36,7 +36,8 @@ use tokio::{
 };
 
 use crate::{
-    config::{self, Loaded, Settings, settings},
+    admin::{self, Administration},
+    config::{self, Loaded, Settings, Storage, settings},
     console::{self, Console, Readiness},
     logging::{self, LogFormat},
     memory, otlp, sockets,
@@ -155,6 +156,12 @@ struct Running {
     observability: Arc<Observability>,
     connections: Arc<ConnectionTable>,
     epoch: Instant,
+    /// What the file declares; what the store holds is added to it.
+    file: Snapshot,
+    /// The store beside us, where there is one.
+    administration: Option<Administration>,
+    /// When what the store holds has to be looked at again, even if it does not change.
+    until: Option<Timestamp>,
     planes: watch::Sender<Arc<Plane>>,
     phases: watch::Sender<Phase>,
     tls: Option<Arc<ServerTls>>,
@@ -199,6 +206,16 @@ fn start(
         otlp::start(collector, otlp::Sender { service: traces.service.clone(), instance }, inbox)
             .context("the span exporter does not start")?;
     }
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())
+        .context("the runtime does not start")?;
+    let file = snapshot;
+    let administration = match settings.administered {
+        true => Some(runtime.block_on(admin::open(place(settings, data), data, &file, invite))?),
+        false => None,
+    };
+    let (snapshot, until) = with_held(&file, administration.as_ref());
     let epoch = Instant::now();
     let generation = snapshot.generation;
     let networks = snapshot.trusted_proxies.clone();
@@ -211,10 +228,6 @@ fn start(
     let (planes, _) = watch::channel(Arc::new(plane));
     let (phases, _) = watch::channel(Phase::Serving);
     let connections = ConnectionTable::new(&limits, &networks);
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .build_local(LocalOptions::default())
-        .context("the runtime does not start")?;
 
     let mut addresses = Addresses::default();
     let mut kept = Vec::new();
@@ -251,7 +264,8 @@ fn start(
     let draining = Arc::new(AtomicBool::new(false));
     let live = Arc::new(AtomicU64::new(generation));
     let ready = Arc::new(AtomicBool::new(false));
-    serve_console(&runtime, console, &observability, &draining, &live, &ready)?;
+    let desk = administration.as_ref().map(|administration| administration.control.clone());
+    serve_console(&runtime, console, &observability, &draining, &live, &ready, desk)?;
     let (told, heard) = std::sync::mpsc::channel();
     {
         let planes = planes.subscribe();
@@ -309,6 +323,9 @@ fn start(
         observability,
         connections,
         epoch,
+        file,
+        administration,
+        until,
         planes,
         phases,
         tls,
@@ -328,6 +345,59 @@ fn getrandom(bytes: &mut [u8]) -> anyhow::Result<()> {
     rustix::rand::getrandom(bytes, rustix::rand::GetRandomFlags::empty())
         .context("the system gives no random numbers")?;
     Ok(())
+}
+
+/// Where the store is.
+pub(crate) fn place(settings: &Settings, data: &Path) -> pasarela_store::Place {
+    match &settings.storage {
+        Storage::Sqlite(_) => pasarela_store::Place::Sqlite(data.to_owned()),
+        Storage::Postgres(url) => pasarela_store::Place::Postgres(url.text()),
+    }
+}
+
+/// Said once, on the terminal and not in the log: whoever reads it becomes the owner.
+fn invite(invitation: &str) {
+    eprintln!(
+        "\npasarela: nobody owns this gateway yet. Whoever has this invitation can, within a day:\n\n    \
+         curl -X POST -H 'Authorization: Bearer {invitation}' \\\n         \
+         http://ADDRESS-OF-THE-CONSOLE/admin/v1/invitations/accept\n"
+    );
+}
+
+/// What is served: the file's part and the store's; and when to look again.
+fn with_held(
+    file: &Snapshot,
+    administration: Option<&Administration>,
+) -> (Snapshot, Option<Timestamp>) {
+    let Some(administration) = administration else { return (file.clone(), None) };
+    let held = Arc::clone(&administration.held.borrow());
+    let compiled = pasarela_control::compile(file, &held, admin::now());
+    for what in &compiled.left_out {
+        tracing::warn!(%what, "left out of what is served");
+    }
+    (compiled.snapshot, compiled.until)
+}
+
+/// Waits until what the store holds has changed, or a key in it has run out.
+async fn held_changed(administration: Option<&mut Administration>, until: Option<Timestamp>) {
+    let Some(administration) = administration else { return std::future::pending().await };
+    let runs_out = async {
+        match until {
+            None => std::future::pending().await,
+            Some(until) => {
+                let left = until.millis().saturating_sub(admin::now().millis());
+                // A clock that is set back is noticed within the hour.
+                let left = u64::try_from(left).unwrap_or(0).min(3_600_000);
+                tokio::time::sleep(Duration::from_millis(left)).await;
+            }
+        }
+    };
+    tokio::select! {
+        changed = administration.held.changed() => if changed.is_err() {
+            std::future::pending::<()>().await;
+        },
+        () = runs_out => {}
+    }
 }
 
 fn access_target(log: &settings::AccessLog) -> AccessTarget {
@@ -380,10 +450,12 @@ fn serve_console(
     draining: &Arc<AtomicBool>,
     live: &Arc<AtomicU64>,
     ready: &Arc<AtomicBool>,
+    desk: Option<admin::Desk>,
 ) -> anyhow::Result<()> {
     let (draining, live, ready) = (draining.clone(), live.clone(), ready.clone());
     let metrics = Arc::clone(observability);
-    let router = console::router(Console {
+    let administration = desk.map(admin::router).unwrap_or_default();
+    let console = Console {
         readiness: Box::new(move || {
             let mut reasons = Vec::new();
             if draining.load(Ordering::Acquire) {
@@ -395,12 +467,14 @@ fn serve_console(
             Readiness { generation: Some(live.load(Ordering::Acquire)), reasons }
         }),
         metrics: Box::new(move || metrics.render()),
-    });
+    };
+    let router = console::router(console, administration);
     listener.set_nonblocking(true)?;
     let _entered = runtime.enter();
     let listener = tokio::net::TcpListener::from_std(listener)?;
     runtime.spawn_local(async move {
-        if let Err(error) = axum::serve(listener, router).await {
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        if let Err(error) = axum::serve(listener, service).await {
             tracing::error!(%error, "the console ended");
         }
     });
@@ -547,6 +621,7 @@ impl Running {
                     self.reload(&mut files);
                 }
                 _ = files.changed(), if !self.files.is_empty() => self.reload(&mut files),
+                () = held_changed(self.administration.as_mut(), self.until) => self.take_up(),
                 taken = hand_over(offer.as_ref(), &self.sockets) => match taken {
                     Outcome::TakenOver { pid, given_up } => {
                         tracing::info!(pid, "a successor took the sockets over");
@@ -572,11 +647,16 @@ impl Running {
                 return;
             }
         };
-        let Loaded { settings, snapshot, warnings, files: named, .. } = loaded;
-        if let Err(error) = self.swap(&settings, snapshot, generation) {
+        let Loaded { settings, snapshot: file, warnings, files: named, .. } = loaded;
+        let (snapshot, until) = with_held(&file, self.administration.as_ref());
+        if let Err(error) = self.swap(Some(&settings), snapshot, generation) {
             self.refuse(&format!("{error:#}"));
             return;
         }
+        if let Some(administration) = &self.administration {
+            administration.control.offer(&file);
+        }
+        (self.file, self.until) = (file, until);
         for warning in &warnings {
             tracing::warn!(
                 code = warning.code.code(),
@@ -593,13 +673,28 @@ impl Running {
         tracing::info!(generation, "configuration reloaded");
     }
 
+    /// Serves what the store holds now.
+    fn take_up(&mut self) {
+        let generation = self.generation.load(Ordering::Relaxed) + 1;
+        let (mut snapshot, until) = with_held(&self.file, self.administration.as_ref());
+        snapshot.generation = generation;
+        // Also where it fails: then it is not tried again until something changes.
+        self.until = until;
+        match self.swap(None, snapshot, generation) {
+            Ok(()) => tracing::info!(generation, "a change of the store is served"),
+            Err(error) => self.refuse(&format!("{error:#}")),
+        }
+    }
+
     fn swap(
         &mut self,
-        settings: &Settings,
+        settings: Option<&Settings>,
         snapshot: Snapshot,
         generation: u64,
     ) -> anyhow::Result<()> {
-        if let (Some(tls), Some(_)) = (&self.tls, settings.listen.tls) {
+        if let (Some(tls), Some(settings)) = (&self.tls, settings)
+            && settings.listen.tls.is_some()
+        {
             tls.replace(&tls_config(settings))?;
         }
         let now_ns = u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX);

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pasarela_model::{Id as _, OrganisationId, OrganisationKind, Timestamp};
+use pasarela_model::{Id as _, OrganisationId, OrganisationKind, Secret, Timestamp};
 use pasarela_store::{AuditEntry, Organisation, Place, Standing, Store};
 
 #[tokio::main(flavor = "current_thread")]
@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (writers, seconds): (u16, u64) = (writers.parse()?, seconds.parse()?);
     let place = match place.strip_prefix("sqlite:") {
         Some(folder) => Place::Sqlite(folder.into()),
-        None => Place::Postgres(place),
+        None => Place::Postgres(Secret::new(place)),
     };
     let store = Store::open(&place).await?;
     let life = std::process::id();

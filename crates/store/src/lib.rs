@@ -20,6 +20,7 @@ mod tx;
 
 use std::{path::Path, sync::Arc};
 
+use pasarela_model::Secret;
 use tokio::sync::watch;
 
 pub use column::{PlanState, Role, Standing, SubscriptionState};
@@ -44,7 +45,7 @@ pub enum Place {
     /// `store.db` in this folder.
     Sqlite(std::path::PathBuf),
     /// A server: `postgres://user@host/database`.
-    Postgres(String),
+    Postgres(Secret),
 }
 
 /// The open store. Clones are the same store.

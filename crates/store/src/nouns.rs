@@ -3,6 +3,7 @@
 mod answers;
 mod applications;
 mod audit;
+mod holding;
 mod organisations;
 mod people;
 mod plans;
@@ -11,7 +12,8 @@ mod subscriptions;
 pub use answers::Answered;
 pub use applications::{Application, ApplicationKey};
 pub use audit::{AuditEntry, AuditFilter, AuditRow, Verified};
+pub use holding::Holding;
 pub use organisations::Organisation;
 pub use people::{Invitation, Member, Token};
 pub use plans::{Plan, PlanVersion};
-pub use subscriptions::{Admission, Holding, Subscription};
+pub use subscriptions::{Admission, Subscription};

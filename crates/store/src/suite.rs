@@ -7,7 +7,7 @@ mod nouns;
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use pasarela_model::{Id, OrganisationId, OrganisationKind, Timestamp};
+use pasarela_model::{Id, OrganisationId, OrganisationKind, Secret, Timestamp};
 
 use crate::{Organisation, Place, Standing, Store};
 
@@ -25,7 +25,7 @@ impl Bed {
 
     fn postgres() -> Option<Self> {
         let url = pasarela_testkit::postgres_database()?;
-        Some(Self { place: Place::Postgres(url), _folder: None })
+        Some(Self { place: Place::Postgres(Secret::new(url)), _folder: None })
     }
 
     async fn open(&self) -> Store {

@@ -19,10 +19,12 @@ const ROOMS: &[Room] = &[
         name: "pasarela",
         uses: &[
             "pasarela-contract",
+            "pasarela-control",
             "pasarela-gateway",
             "pasarela-model",
             "pasarela-net",
             "pasarela-soap",
+            "pasarela-store",
         ],
         pure: false,
     },

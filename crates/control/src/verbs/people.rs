@@ -1,7 +1,7 @@
 //! Members, invitations and tokens; and the first owner of a new gateway.
 
 use pasarela_model::{
-    InvitationId, KeyDigest, MemberId, OrganisationId, OrganisationKind, Timestamp, TokenId,
+    InvitationId, MemberId, OrganisationId, OrganisationKind, Timestamp, TokenId,
 };
 use pasarela_store::{AuditEntry, Invitation, Member, Organisation, Role, Slice, Standing, Token};
 use serde_json::json;
@@ -230,21 +230,15 @@ impl Control {
         .await
     }
 
-    /// Becomes a member by an invitation, which is used up by it; with a first token.
+    /// Becomes a member by an invitation, which is shown as a token is and used up by it; with a first token.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] where there is no such invitation any more.
-    pub async fn accept_invitation(
-        &self,
-        shown: KeyDigest,
-        at: Timestamp,
-        seed: Seed,
-        request: String,
-    ) -> Result<Answer, Error> {
-        let dice = Dice::new(seed);
+    pub async fn accept_invitation(&self, call: Call) -> Result<Answer, Error> {
+        let Call { bearer, at, request, dice, .. } = call;
         let done = self.store.write(move |tx| {
             Box::pin(async move {
-                let Some(invitation) = tx.invited(shown).await? else {
+                let Some(invitation) = tx.invited(bearer).await? else {
                     return Err(Error::Unauthenticated);
                 };
                 if invitation.expires <= at {
@@ -260,6 +254,10 @@ impl Control {
                     created: at,
                 };
                 tx.delete(&invitation).await?;
+                // Several nodes, or several starts, have invited a first owner: one was meant.
+                if invitation.email == FIRST_EMAIL {
+                    tx.withdraw_invitations_to(&whose, FIRST_EMAIL).await?;
+                }
                 tx.insert(&member, &member.email).await?;
                 let (token, shown) = new_token(&dice, at, &member.id, "first".to_owned(), None);
                 tx.insert(&token, "").await?;
@@ -383,7 +381,7 @@ impl Control {
                 }
                 let shown = secret(Kind::Invitation, dice.bits());
                 let id: InvitationId = dice.id(at);
-                // A second one would meet the first one's address.
+                // A second owner would meet the first one's address.
                 let email = match again {
                     false => FIRST_EMAIL.to_owned(),
                     true => format!("{}@localhost", id.as_str()),
@@ -398,7 +396,6 @@ impl Control {
                     created: at,
                     expires: at.plus_millis(FIRST_INVITED_MS),
                 };
-                tx.withdraw_invitations_to(&owner.id, FIRST_EMAIL).await?;
                 tx.insert(&made, "").await?;
                 tx.audit(&AuditEntry {
                     at,

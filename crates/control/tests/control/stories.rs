@@ -2,7 +2,7 @@
 
 use pasarela_control::{
     Answer, Decision, Error, Idempotency, MemberChange, NewInvitation, NewKey, NewSubscription,
-    OrganisationChange, SecretKind, digest, question, well_formed,
+    OrganisationChange, SecretKind, question, well_formed,
 };
 use pasarela_model::{ApplicationId, KeyId, MemberId, OrganisationId, SubscriptionId};
 use pasarela_store::{Place, Role, Slice, Standing};
@@ -33,8 +33,7 @@ async fn invite(world: &World, role: Role) -> Answer {
 }
 
 async fn accept(world: &World, secret: &str) -> Result<Answer, Error> {
-    let request = "r".to_owned();
-    world.control.accept_invitation(digest(secret), world.now(), seed(), request).await
+    world.control.accept_invitation(world.with(secret)).await
 }
 
 async fn an_invitation_makes_a_member_once(world: World) {
@@ -280,7 +279,11 @@ fn dump(place: &Place) -> Vec<u8> {
         Place::Postgres(url) => {
             let programs = std::env::var_os("PASARELA_POSTGRES_BIN").unwrap();
             let dump = std::path::Path::new(&programs).join("pg_dump");
-            std::process::Command::new(dump).arg(url).output().unwrap().stdout
+            std::process::Command::new(dump)
+                .arg(String::from_utf8(url.expose().to_vec()).unwrap())
+                .output()
+                .unwrap()
+                .stdout
         }
     }
 }

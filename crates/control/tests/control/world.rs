@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use pasarela_control::{Answer, Call, Control, Error, Offer, OfferedApi, digest};
-use pasarela_model::{Id, OrganisationKind, Timestamp, Visibility};
+use pasarela_model::{Id, OrganisationKind, Secret, Timestamp, Visibility};
 use pasarela_store::{Member, Organisation, Place, Role, Standing, Store, Token};
 
 /// The store, its people, and a clock that is told.
@@ -58,7 +58,7 @@ impl World {
 
     pub(crate) async fn postgres() -> Option<Self> {
         let url = pasarela_testkit::postgres_database()?;
-        Some(Self::at(Place::Postgres(url), None).await)
+        Some(Self::at(Place::Postgres(Secret::new(url)), None).await)
     }
 
     async fn at(place: Place, folder: Option<tempfile::TempDir>) -> Self {

@@ -7,5 +7,6 @@ pub mod fetching;
 pub mod health;
 pub mod lint;
 pub mod publish;
+pub mod store;
 pub mod transcode;
 pub mod validate;

@@ -79,6 +79,34 @@ pub struct Url {
     pub query: Option<String>,
 }
 
+impl Url {
+    /// As it was written, password and all.
+    pub fn text(&self) -> Secret {
+        let mut text = format!("{}://", self.scheme);
+        if let Some(user) = &self.user {
+            text += user;
+        }
+        let mut text = text.into_bytes();
+        if let Some(password) = &self.password {
+            text.push(b':');
+            text.extend(password.expose());
+        }
+        if self.user.is_some() || self.password.is_some() {
+            text.push(b'@');
+        }
+        match self.host.contains(':') {
+            true => text.extend(format!("[{}]", self.host).bytes()),
+            false => text.extend(self.host.bytes()),
+        }
+        text.extend(self.port.map(|port| format!(":{port}")).unwrap_or_default().bytes());
+        text.extend(self.path.bytes());
+        text.extend(
+            self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default().bytes(),
+        );
+        Secret::new(text)
+    }
+}
+
 /// Reads a URL with one of the given schemes.
 pub(crate) fn url(text: &str, schemes: &[&str]) -> Result<Url, String> {
     if let Some(c) = text.chars().find(|c| !c.is_ascii_graphic()) {

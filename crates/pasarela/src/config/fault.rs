@@ -64,7 +64,6 @@ codes! {
     QuotaUnused = "CF0901", "Quotas are checked, not enforced yet";
     PriceUnused = "CF0902", "Prices are checked, not charged yet";
     SmtpUnused = "CF0903", "The SMTP listener is checked, not opened yet";
-    StorageUnused = "CF0904", "PostgreSQL storage is checked, not used yet";
     SharedLimitsUnused = "CF0905", "Shared limits are checked, not used yet";
     FaceUnused = "CF0906", "A face is checked, not offered yet";
     Unreachable = "CF0907", "An API answers nobody";

@@ -68,7 +68,7 @@ pub struct Loaded {
 /// What holds without a file: nothing on the air, the default addresses.
 pub fn empty(generation: u64) -> Loaded {
     Loaded {
-        settings: Settings::default(),
+        settings: Settings { administered: true, ..Settings::default() },
         snapshot: Snapshot { generation, ..Snapshot::default() },
         prices: Vec::new(),
         warnings: Vec::new(),

@@ -25,6 +25,7 @@ pub(crate) fn settings(walk: &Walk<'_>, root: &Fields<'_>) -> Settings {
     Settings {
         workers: root.get("workers").and_then(|node| workers(walk, node)),
         tls: tls.unwrap_or_default(),
+        administered: storage.is_some(),
         storage: storage.unwrap_or(default.storage),
         shared_limits: root.get("shared_limits").and_then(|node| shared_limits(walk, node)),
         access_log: root.get("logs").and_then(|node| access_log(walk, node)).unwrap_or_default(),
@@ -176,12 +177,6 @@ fn storage(walk: &Walk<'_>, node: &Node) -> Option<Storage> {
         address::url(text, &["postgres", "postgresql"])
             .map_err(|why| why.replace("postgres or postgresql", "sqlite or postgres"))
     })?;
-    walk.warn(
-        Code::StorageUnused,
-        node.span,
-        "PostgreSQL is not used by this version; what lasts is kept in ./pasarela-data.",
-        "Nothing has to be done; write sqlite:./pasarela-data to silence this.",
-    );
     Some(Storage::Postgres(url))
 }
 

@@ -23,6 +23,9 @@ pub struct Settings {
     pub tls: Tls,
     /// Where lasting things are kept.
     pub storage: Storage,
+    /// The file names a `storage` (or there is no file): what is administered lasts there. A file that
+    /// names none is all there is.
+    pub administered: bool,
     /// Redis or Valkey for limits that several nodes share. Not used yet.
     pub shared_limits: Option<Url>,
     /// Where access log lines go.
@@ -95,7 +98,7 @@ pub struct Certificate {
 pub enum Storage {
     /// The embedded store, in this folder.
     Sqlite(PathBuf),
-    /// A PostgreSQL server. Not used yet.
+    /// A PostgreSQL server, that several nodes share.
     Postgres(Url),
 }
 

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
+use pasarela_model::Secret;
 use sqlx::{
-    AssertSqlSafe, Column as _, Row as _, TypeInfo as _,
+    AssertSqlSafe, Column as _, ConnectOptions as _, Row as _, TypeInfo as _,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow},
 };
@@ -50,15 +51,17 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     /// Connects to `postgres://…`.
-    pub(crate) async fn open(url: &str) -> Result<Self, Error> {
+    pub(crate) async fn open(url: &Secret) -> Result<Self, Error> {
         // What is wrong with the address is not printed with it: it may hold a password.
-        let options: PgConnectOptions = url
-            .parse()
-            .map_err(|_| Error::Invalid("the address of PostgreSQL cannot be read".to_owned()))?;
-        let options = options.application_name("pasarela").options([
+        let text = std::str::from_utf8(url.expose()).ok();
+        let options: PgConnectOptions = text
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| Error::Invalid("the address of PostgreSQL cannot be read".to_owned()))?;
+        let options = options.disable_statement_logging().application_name("pasarela").options([
             ("synchronous_commit", "on"),
             ("lock_timeout", "5s"),
             ("statement_timeout", "10s"),
+            ("client_min_messages", "warning"),
             ("idle_in_transaction_session_timeout", "30s"),
         ]);
         let writer = pool(1).connect_with(options.clone()).await;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use sqlx::{
-    AssertSqlSafe, Column as _, Row as _, TypeInfo as _, ValueRef as _,
+    AssertSqlSafe, Column as _, ConnectOptions as _, Row as _, TypeInfo as _, ValueRef as _,
     pool::PoolConnection,
     sqlite::{
         SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
@@ -69,7 +69,8 @@ impl Sqlite {
             .busy_timeout(BUSY)
             // L42: what a checkpoint leaves of the log.
             .pragma("journal_size_limit", "268435456")
-            .pragma("trusted_schema", "OFF");
+            .pragma("trusted_schema", "OFF")
+            .disable_statement_logging();
         let writer = pool(1).connect_with(options.clone()).await;
         let writer = writer.map_err(|error| Error::of_engine("opening the file", error))?;
         check_version(&writer).await?;

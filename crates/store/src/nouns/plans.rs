@@ -47,7 +47,18 @@ pub struct PlanVersion {
 }
 
 impl PlanVersion {
-    fn read(mut row: Row) -> Result<Self, Error> {
+    pub(super) fn values(&self) -> Vec<Value> {
+        vec![
+            self.plan.to_value(),
+            self.number.to_value(),
+            self.rate_count.to_value(),
+            self.rate_per_ms.to_value(),
+            self.rate_burst.to_value(),
+            self.created.to_value(),
+        ]
+    }
+
+    pub(super) fn read(mut row: Row) -> Result<Self, Error> {
         Ok(Self {
             plan: row.take()?,
             number: row.take()?,
@@ -67,15 +78,7 @@ impl Tx {
     pub async fn add_plan_version(&mut self, new: &PlanVersion) -> Result<(), Error> {
         let sql = "INSERT INTO plan_versions (plan, number, rate_count, rate_per_ms, rate_burst, \
                    created) VALUES ($1, $2, $3, $4, $5, $6)";
-        let values: Vec<Value> = vec![
-            new.plan.to_value(),
-            new.number.to_value(),
-            new.rate_count.to_value(),
-            new.rate_per_ms.to_value(),
-            new.rate_burst.to_value(),
-            new.created.to_value(),
-        ];
-        let done = self.execute(sql, values).await;
+        let done = self.execute(sql, new.values()).await;
         done.map(drop).map_err(|error| error.naming("plan version", &new.number.to_string()))
     }
 

@@ -2,10 +2,7 @@
 
 use pasarela_model::{ApplicationId, OrganisationId, PlanId, SubscriptionId, Timestamp};
 
-use crate::{
-    Application, ApplicationKey, Error, Organisation, Page, Plan, PlanVersion, Slice,
-    SubscriptionState, Tx, column::Column as _, noun::noun,
-};
+use crate::{Error, Page, Slice, SubscriptionState, Tx, column::Column as _, noun::noun};
 
 noun! {
     /// An application × an API, on a plan.
@@ -44,25 +41,6 @@ pub struct Admission {
     pub api: String,
     /// Since when.
     pub created: Timestamp,
-}
-
-/// All that the gateway can serve from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Holding {
-    /// How many changes led to it.
-    pub generation: i64,
-    /// Everybody.
-    pub organisations: Vec<Organisation>,
-    /// All applications.
-    pub applications: Vec<Application>,
-    /// All keys.
-    pub keys: Vec<ApplicationKey>,
-    /// All plans.
-    pub plans: Vec<Plan>,
-    /// The terms that somebody is on.
-    pub versions: Vec<PlanVersion>,
-    /// All subscriptions.
-    pub subscriptions: Vec<Subscription>,
 }
 
 impl Tx {
@@ -118,21 +96,5 @@ impl Tx {
         // A page may come out shorter than asked for; where the next one begins stays right.
         let wanted = |it: &Subscription| state.is_none_or(|state| it.state == state);
         Ok(Page { items: page.items.into_iter().filter(wanted).collect(), next: page.next })
-    }
-
-    /// All that the gateway can serve from.
-    ///
-    /// # Errors
-    /// What every question to the store may meet.
-    pub async fn holding(&mut self) -> Result<Holding, Error> {
-        Ok(Holding {
-            generation: self.generation().await?,
-            organisations: self.every().await?,
-            applications: self.every().await?,
-            keys: self.every().await?,
-            plans: self.every().await?,
-            versions: self.plan_versions_in_use().await?,
-            subscriptions: self.every().await?,
-        })
     }
 }

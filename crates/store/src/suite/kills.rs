@@ -17,7 +17,7 @@ const CHILD: &str = "PASARELA_KILLED_WRITER";
 fn named(place: &Place) -> String {
     match place {
         Place::Sqlite(folder) => format!("sqlite:{}", folder.display()),
-        Place::Postgres(url) => url.clone(),
+        Place::Postgres(url) => String::from_utf8(url.expose().to_vec()).unwrap(),
     }
 }
 
@@ -29,7 +29,7 @@ async fn the_child() {
     };
     let place = match place.strip_prefix("sqlite:") {
         Some(folder) => Place::Sqlite(folder.into()),
-        None => Place::Postgres(place),
+        None => Place::Postgres(pasarela_model::Secret::new(place)),
     };
     let store = Store::open(&place).await.unwrap();
     let life = std::process::id();

@@ -354,6 +354,15 @@ async fn a_key_is_known_by_its_digest_and_does_not_print_it(bed: Bed) {
     insert(&store, &key).await.unwrap();
     let held = store.read(|tx| Box::pin(async move { tx.holding().await })).await.unwrap();
     assert_eq!(held.keys, [key]);
+    let bytes = held.to_bytes();
+    assert_eq!(crate::Holding::from_bytes(&bytes).unwrap(), held);
+    // Wherever it is cut (F23), and whichever bit flips, it is not taken for whole.
+    for cut in 0..bytes.len() {
+        crate::Holding::from_bytes(&bytes[..cut]).unwrap_err();
+        let mut flipped = bytes.clone();
+        flipped[cut] ^= 1;
+        crate::Holding::from_bytes(&flipped).unwrap_err();
+    }
     // A digest prints as four of its bytes, wherever the row is shown.
     assert!(!format!("{held:?}").contains("0505050505"), "{held:?}");
 }

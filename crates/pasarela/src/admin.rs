@@ -1,0 +1,137 @@
+//! Administration: the store beside the gateway, and its HTTP API at `/admin/v1` on the console's listener.
+//!
+//! [`open`] opens the store and starts what watches it: whenever it changes, [`Administration::held`] has
+//! what there is now, and `serve` compiles it, with what the file declares, into the next plane. The
+//! gateway never waits for any of it. Where the store cannot be had, what was kept on this disk
+//! (`kept`) is served from, administration answers 503, and the store is tried again.
+//!
+//! The API is one table (`table`): routes, their documents and their checks come from the same lines.
+
+mod answer;
+mod ask;
+mod feed;
+mod fields;
+mod kept;
+mod openapi;
+pub mod problem;
+mod strict;
+mod table;
+
+use std::sync::{Arc, OnceLock};
+
+use pasarela_control::{Control, Offer};
+use pasarela_model::{Snapshot, Timestamp};
+use pasarela_store::{Error, Holding, Place, Store};
+use tokio::sync::watch;
+
+pub(crate) use ask::router;
+
+/// The store beside the gateway.
+#[derive(Debug)]
+pub(crate) struct Administration {
+    /// What the store holds, as it was seen last.
+    pub(crate) held: watch::Receiver<Arc<Holding>>,
+    /// The verbs, once the store is open.
+    pub(crate) control: Desk,
+}
+
+/// Where the verbs are, once they are there; and what the file offers until then.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Desk(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    control: OnceLock<Control>,
+    offer: std::sync::Mutex<Offer>,
+}
+
+impl Desk {
+    pub(crate) fn get(&self) -> Option<&Control> {
+        self.0.control.get()
+    }
+
+    /// What the file offers from now on.
+    pub(crate) fn offer(&self, file: &Snapshot) {
+        let offer = Offer::of(file);
+        if let Some(control) = self.get() {
+            control.set_offer(offer.clone());
+        }
+        *self.0.offer.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = offer;
+    }
+
+    fn open(&self, store: Store) {
+        let offer = self.0.offer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        // Whoever is second finds the first one's there: it is the same store.
+        let _ = self.0.control.set(Control::new(store, offer));
+    }
+}
+
+/// Opens the store; whoever runs the gateway gets their first invitation through `invite`.
+///
+/// # Errors
+/// When the store and this binary do not fit, or it cannot be had and nothing of it was kept here.
+pub(crate) async fn open(
+    place: Place,
+    data: &std::path::Path,
+    file: &Snapshot,
+    invite: impl FnOnce(&str),
+) -> anyhow::Result<Administration> {
+    let desk = Desk::default();
+    desk.offer(file);
+    let kept = kept::Kept::in_folder(data);
+    let (store, first) = match Store::open(&place).await {
+        Ok(store) => {
+            desk.open(store.clone());
+            if let Some(control) = desk.get()
+                && let Some(invitation) = control.first_invitation(now(), seed()?, false).await?
+            {
+                invite(&invitation);
+            }
+            let first = feed::read(&store).await?;
+            kept.write(&first);
+            (Some(store), first)
+        }
+        Err(error @ (Error::Unavailable { .. } | Error::Corrupt(_))) => match kept.read() {
+            Some(held) => {
+                tracing::error!(
+                    error = %chain(&error), generation = held.generation,
+                    "the store cannot be had; serving from what was kept of it"
+                );
+                (None, held)
+            }
+            None => return Err(anyhow::Error::new(error).context("the store cannot be opened")),
+        },
+        Err(error) => return Err(anyhow::Error::new(error).context("the store cannot be opened")),
+    };
+    let (told, held) = watch::channel(Arc::new(first));
+    tokio::task::spawn_local(feed::feed(place, store, desk.clone(), kept, told));
+    Ok(Administration { held, control: desk })
+}
+
+/// The wall clock.
+pub(crate) fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let millis = since.map_or(0, |since| since.as_millis());
+    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+/// The system's randomness for one call.
+pub(crate) fn seed() -> anyhow::Result<pasarela_control::Seed> {
+    let mut seed = [0; 32];
+    let drawn = rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty());
+    match drawn {
+        Ok(32) => Ok(seed),
+        _ => anyhow::bail!("the system gives no random numbers"),
+    }
+}
+
+/// An error with its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text += &format!(": {inner}");
+        cause = inner.source();
+    }
+    text
+}
