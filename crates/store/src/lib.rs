@@ -161,6 +161,9 @@ impl Store {
             return Err(Error::Invalid("the file's name is not UTF-8".to_owned()));
         };
         let mut link = self.engine.reader().await?;
+        // It is closed afterwards: this one may write, though only into the copy.
+        link.begun(true);
+        link.script("PRAGMA query_only = OFF").await?;
         link.execute(sql, vec![Value::Text(Some(file.to_owned()))]).await.map(drop)
     }
 

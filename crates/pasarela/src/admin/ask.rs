@@ -181,9 +181,15 @@ fn query(route: &Route, text: &str) -> Result<HashMap<String, String>, Problem> 
         let (Some(name), Some(value)) = (name, value) else {
             return Err(Problem::new(Code::Malformed, "the query is not well-formed"));
         };
-        if !route.query.iter().any(|known| known.name == name) {
+        let Some(known) = route.query.iter().find(|known| known.name == name) else {
             let shown: String = name.chars().take(40).collect();
             return Err(Problem::new(Code::Malformed, format!("there is no parameter {shown}")));
+        };
+        // Numbers are texts in a query; `slice` reads them.
+        if !matches!(known.kind, fields::Kind::Integer { .. })
+            && let Some(why) = known.kind.refuses(&name, &Value::from(value.as_str()))
+        {
+            return Err(Problem::new(Code::Malformed, why));
         }
         if found.insert(name, value).is_some() {
             return Err(Problem::new(Code::Malformed, "a parameter is there twice"));

@@ -101,7 +101,7 @@ impl Kind {
     }
 
     /// Why a value is none of these.
-    fn refuses(&self, at: &str, value: &Value) -> Option<String> {
+    pub(super) fn refuses(&self, at: &str, value: &Value) -> Option<String> {
         let wrong = |what: String| Some(format!("{at}: {what}"));
         match (self, value) {
             (Self::Text { max, .. }, Value::String(text)) if text.chars().count() > *max => {

@@ -45,7 +45,16 @@ impl<'de> Visitor<'de> for Reading {
         Ok(value.into())
     }
 
+    /// `250.0` is a whole number to JSON Schema, and so it is here.
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        if value.fract() == 0.0 && value.abs() <= EXACT {
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "it is whole, and less than 2^53"
+            )]
+            return Ok((value as i64).into());
+        }
         Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
     }
 
@@ -83,6 +92,7 @@ mod tests {
 
     #[test]
     fn l28_what_stands_twice_or_is_no_json_is_refused() {
+        assert_eq!(read(b"[250.0, 1e2, 0.5]").unwrap(), serde_json::json!([250, 100, 0.5]));
         assert_eq!(read(b"{\"a\":[1,{\"b\":null}]}").unwrap()["a"][1]["b"], Value::Null);
         for wrong in
             ["{\"a\":1,\"a\":1}", "[{\"a\":1,\"\\u0061\":2}]", "{\"a\":1} x", "", "{", "\u{FEFF}{}"]

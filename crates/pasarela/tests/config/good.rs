@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pasarela::config::{self, AccessLog, Code, Settings, Storage};
+use pasarela::config::{self, AccessLog, Code, Settings};
 use pasarela_model::{
     Balance, ClientAuth, Credential, Face, HashKey, HostPattern, HttpVersion, Limits,
     OrganisationKind, QuotaOver, Subscription, Visibility,

@@ -38,6 +38,7 @@ on_both! {
     what_was_acknowledged_is_there_after_a_kill,
     f09_with_its_store_dead_a_gateway_serves_on_and_starts_again,
     a_file_that_changes_keeps_what_the_store_holds,
+    the_store_is_looked_after_while_it_is_in_use,
 }
 
 /// Two APIs that ask for keys: `t` for everybody, `p` for partners.
@@ -434,6 +435,59 @@ fn a_file_that_changes_keeps_what_the_store_holds(storage: &str) {
     until(&gateway, "/u/", &key, 404);
     gateway.await_log("no API u/v1 any more");
     until(&gateway, "/t/", &key, 200);
+}
+
+/// What `pasarela store …` says about this gateway's store, and whether it is content.
+fn store(gateway: &Gateway, words: &[&str]) -> (bool, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_pasarela"))
+        .arg("store")
+        .args(words)
+        .arg("--config")
+        .arg(gateway.folder().join("pasarela.yaml"))
+        .arg("--data")
+        .arg(gateway.folder().join("data"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    (output.status.success(), said)
+}
+
+fn the_store_is_looked_after_while_it_is_in_use(storage: &str) {
+    let upstream = Upstream::ok("ok");
+    let gateway = administered(storage, &upstream).start();
+    Person::first(&gateway).partner("acme");
+    let (fine, said) = store(&gateway, &["check"]);
+    // Invited, accepted; and of the partner: itself, its invitation, that accepted, application,
+    // subscription, key.
+    assert!(fine && said.contains("The audit log is whole: 8 entries"), "{said}");
+    let (fine, said) = store(&gateway, &["migrate", "--format", "json"]);
+    assert!(fine && said.contains("\"form\": 1"), "{said}");
+
+    // Every token is lost: whoever may read the store makes a new owner.
+    let (fine, invitation) = store(&gateway, &["invite"]);
+    assert!(fine, "{invitation}");
+    let me = Person::invited(&gateway, invitation.trim()).get("/me");
+    assert_eq!(me["member"]["role"], "owner");
+    assert_eq!(me["organisation"]["kind"], "owner");
+
+    let copy = gateway.folder().join("copy/store.db");
+    std::fs::create_dir(copy.parent().unwrap()).unwrap();
+    let (fine, said) = store(&gateway, &["backup", &copy.to_string_lossy()]);
+    if storage.contains("postgres:") {
+        assert!(!fine && said.contains("pg_dump"), "{said}");
+        return;
+    }
+    assert!(fine, "{said}");
+    let (again, said) = store(&gateway, &["backup", &copy.to_string_lossy()]);
+    assert!(!again, "a copy is written over: {said}");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_pasarela"))
+        .args(["store", "check", "--data"])
+        .arg(copy.parent().unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("10 entries"), "{said}");
 }
 
 #[test]

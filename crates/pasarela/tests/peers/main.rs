@@ -6,6 +6,7 @@
 
 #![allow(clippy::print_stderr, missing_docs, reason = "tests tell what they skip")]
 
+mod administration;
 mod autobahn;
 mod browser;
 mod clients;
