@@ -455,6 +455,21 @@ fn what_cannot_be_published_says_why_and_changes_nothing() {
     );
 }
 
+/// What the guide shows is what is printed.
+#[test]
+fn the_guide_shows_what_is_printed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let guide = fs::read_to_string(root.join("docs/guide/soap.md")).unwrap();
+    let shown = guide.split("```\n").find(|block| block.starts_with("order, version 1, ")).unwrap();
+    let folder = TempDir::new().unwrap();
+    let config = "version: 1\nlisten: { gateway: 127.0.0.1:8080 }\n";
+    fs::write(folder.path().join("pasarela.yaml"), config).unwrap();
+    let wsdl = root.join("peers/soap/wsdl/orders.wsdl");
+    let upstream = ["--upstream", "http://10.1.0.7:9001/orders"];
+    let out = published(folder.path(), &[wsdl.to_str().unwrap(), upstream[0], upstream[1]]);
+    assert!(out.starts_with(shown), "{out}");
+}
+
 /// Two commands at a time are one after the other: neither loses the other's API.
 #[test]
 fn several_at_a_time_do_not_lose_each_other() {
