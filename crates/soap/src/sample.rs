@@ -9,7 +9,8 @@ mod value;
 
 use std::fmt::Write as _;
 
-use crate::name::NsId;
+use crate::name::{ExpandedName, NsId};
+use crate::transcode::{Part, PartType};
 use crate::xsd::model::{ElementId, Schemas, TypeId};
 
 /// Makes instances.
@@ -46,6 +47,33 @@ impl<'s> Sampler<'s> {
     #[must_use]
     pub fn document(mut self, element: ElementId) -> Option<String> {
         self.element(element)?;
+        Some(self.out)
+    }
+
+    /// A call: the element of an rpc message with its parts, as a literal message has them.
+    #[must_use]
+    pub fn call(mut self, wrapper: &ExpandedName, parts: &[Part]) -> Option<String> {
+        let (local, namespace) = (&wrapper.local, &wrapper.namespace);
+        let qname = if namespace.is_empty() { local.to_string() } else { format!("w:{local}") };
+        let _ = write!(self.out, "<{qname}");
+        if !namespace.is_empty() {
+            let _ = write!(self.out, " xmlns:w=\"{namespace}\"");
+        }
+        self.declarations();
+        self.out.push('>');
+        for part in parts {
+            self.depth = 1;
+            let PartType::Type(ty) = part.ty else { return None };
+            if self.schemas[ty].is_abstract {
+                return None;
+            }
+            let _ = write!(self.out, "<{}", part.name);
+            self.attributes(ty)?;
+            self.out.push('>');
+            self.content(ty, None)?;
+            let _ = write!(self.out, "</{}>", part.name);
+        }
+        let _ = write!(self.out, "</{qname}>");
         Some(self.out)
     }
 

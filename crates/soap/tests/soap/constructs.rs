@@ -1,9 +1,15 @@
 //! What other gateways' documentation lists as not working, each as a whole: from a WSDL to messages that are taken and refused.
 
+use std::collections::BTreeMap;
+
 use pasarela_soap::{
     Fault, Limits,
-    exchange::{Answer, Form, Messages},
-    openapi::{self, Face, Mapping},
+    envelope::Code,
+    exchange::{Answer, Form, Given, Messages, Outcome, tokens},
+    openapi::{
+        self, Face, Mapping,
+        face::{Location, Method, OperationMapping, ParameterMapping},
+    },
     transcode::{Options, Plan},
     wsdl::{self, Catalog},
     xml::Reader,
@@ -51,16 +57,34 @@ impl Service {
     }
 
     fn told(&self, body: &str) -> Result<String, String> {
+        self.told_by(&format!(
+            "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body>{body}</s:Body></s:Envelope>"
+        ))
+    }
+
+    fn told_by(&self, envelope: &str) -> Result<String, String> {
         let limits = Limits::default();
         let mut answer =
             Answer::new(&self.plan, &self.messages, Form::Json, None, &limits).unwrap();
-        let envelope = format!(
-            "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body>{body}</s:Body></s:Envelope>"
-        );
         let mut out = Vec::new();
         answer.feed(envelope.as_bytes(), &mut out).map_err(|fault| fault.message)?;
         answer.finish(&mut out).map_err(|fault| fault.message)?;
         Ok(String::from_utf8(out).unwrap())
+    }
+
+    /// The code of a fault that is answered.
+    fn thrown(&self, soap: &str, fault: &str) -> Code {
+        let limits = Limits::default();
+        let mut answer =
+            Answer::new(&self.plan, &self.messages, Form::Json, None, &limits).unwrap();
+        let envelope =
+            format!("<s:Envelope xmlns:s=\"{soap}\"><s:Body>{fault}</s:Body></s:Envelope>");
+        let mut out = Vec::new();
+        answer.feed(envelope.as_bytes(), &mut out).unwrap();
+        match answer.finish(&mut out).unwrap() {
+            Outcome::Thrown(thrown) => thrown.fault.code,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn document(&self) -> String {
@@ -163,4 +187,192 @@ fn keys_are_unique_and_references_lead_to_keys() {
         let faults = validate(&schemas, &mut reader, Start::Global, Mode::default());
         assert_eq!(faults.is_empty(), valid, "{document}: {faults:?}");
     }
+}
+
+/// The schema of a service with a question of two fields and an answer of a text.
+const PAIR: &str = "<xs:element name='Ask'><xs:complexType><xs:sequence><xs:element name='a' type='xs:string'/>\
+    <xs:element name='b' type='xs:string' minOccurs='0'/></xs:sequence></xs:complexType></xs:element><xs:element name='Told' type='xs:string'/>";
+
+#[test]
+fn prefixes_of_a_wsdl_and_where_it_declares_them_say_nothing() {
+    let plain = wsdl("urn:data", PAIR);
+    let prefixed = plain
+        .replace(
+            "xmlns=\"http://schemas.xmlsoap.org/wsdl/\"",
+            "xmlns:soap=\"http://schemas.xmlsoap.org/wsdl/\"",
+        )
+        .replace(
+            "xmlns:soap=\"http://schemas.xmlsoap.org/wsdl/soap/\"",
+            "xmlns:xs=\"http://schemas.xmlsoap.org/wsdl/soap/\"",
+        )
+        .replace("<soap:", "<xs:")
+        .replace("xs:schema xmlns:xs=", "q.1:schema xmlns:q.1=")
+        .replace("</xs:schema", "</q.1:schema")
+        .replace("<xs:element", "<q.1:element")
+        .replace("</xs:element", "</q.1:element")
+        .replace("<xs:complexType", "<q.1:complexType")
+        .replace("</xs:complexType", "</q.1:complexType")
+        .replace("<xs:sequence", "<q.1:sequence")
+        .replace("</xs:sequence", "</q.1:sequence")
+        .replace("xs:string", "q.1:string");
+    let prefixed = [
+        "definitions",
+        "types",
+        "message",
+        "part",
+        "portType",
+        "operation",
+        "input",
+        "output",
+        "binding",
+        "service",
+        "port",
+    ]
+    .iter()
+    .fold(prefixed, |text, name| {
+        text.replace(&format!("<{name} "), &format!("<soap:{name} "))
+            .replace(&format!("<{name}>"), &format!("<soap:{name}>"))
+            .replace(&format!("</{name}>"), &format!("</soap:{name}>"))
+    });
+    assert!(prefixed.contains("<soap:portType") && prefixed.contains("<xs:binding"), "{prefixed}");
+    let (plain, prefixed) = (Service::new(plain), Service::new(prefixed));
+    assert_eq!(plain.document(), prefixed.document());
+    let json = "{\"a\":\"1\",\"b\":\"2\"}";
+    assert_eq!(plain.ask(json), prefixed.ask(json));
+}
+
+#[test]
+fn a_wsdl_may_have_several_schemas_of_one_namespace_and_of_others() {
+    let text = wsdl(
+        "urn:data",
+        "<xs:element name='Ask' type='d:Pair'/><xs:element name='Told' type='xs:string'/>",
+    );
+    let more = "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema' xmlns:m='urn:more' targetNamespace='urn:data'>\
+        <xs:import namespace='urn:more'/><xs:complexType name='Pair'><xs:sequence><xs:element name='a' type='m:Code'/></xs:sequence></xs:complexType></xs:schema>\
+        <xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema' targetNamespace='urn:more'><xs:simpleType name='Code'><xs:restriction base='xs:string'>\
+        <xs:length value='2'/></xs:restriction></xs:simpleType></xs:schema></types>";
+    let service = Service::new(text.replace("</types>", more));
+    // The second schema leaves its elements without a namespace.
+    assert!(service.ask("{\"a\":\"xy\"}").unwrap().contains("<a>xy</a>"));
+    assert!(service.ask("{\"a\":\"xyz\"}").is_err());
+}
+
+#[test]
+fn every_fault_code_of_both_versions_is_understood() {
+    let service = Service::new(wsdl("urn:data", PAIR));
+    let soap = "http://schemas.xmlsoap.org/soap/envelope/";
+    for (text, code) in [
+        ("s:Client", Code::Sender),
+        ("s:Server", Code::Receiver),
+        ("Server", Code::Receiver),
+        ("s:Client.Authentication", Code::Sender),
+        ("s:MustUnderstand", Code::MustUnderstand),
+        ("s:VersionMismatch", Code::VersionMismatch),
+        ("o:Own", Code::Other(pasarela_soap::ExpandedName::new("urn:own", "Own"))),
+    ] {
+        let fault = format!(
+            "<s:Fault xmlns:s='{soap}'><faultcode xmlns:o='urn:own'>{text}</faultcode><faultstring>no</faultstring></s:Fault>"
+        );
+        assert_eq!(service.thrown(soap, &fault), code, "{text}");
+    }
+    let soap = "http://www.w3.org/2003/05/soap-envelope";
+    let twelve = wsdl("urn:data", PAIR).replace("/wsdl/soap/", "/wsdl/soap12/");
+    let service = Service::new(twelve);
+    for (text, code) in [
+        ("s:Sender", Code::Sender),
+        ("s:Receiver", Code::Receiver),
+        ("s:DataEncodingUnknown", Code::DataEncodingUnknown),
+        ("s:MustUnderstand", Code::MustUnderstand),
+        ("s:VersionMismatch", Code::VersionMismatch),
+    ] {
+        let fault = format!(
+            "<s:Fault xmlns:s='{soap}'><s:Code><s:Value>{text}</s:Value></s:Code><s:Reason><s:Text xml:lang='en'>no</s:Text></s:Reason></s:Fault>"
+        );
+        assert_eq!(service.thrown(soap, &fault), code, "{text}");
+    }
+}
+
+#[test]
+fn a_parameter_of_the_path_and_members_of_the_body_make_one_request() {
+    let service = Service::new(wsdl("urn:data", PAIR));
+    let parameter = ParameterMapping { location: Location::Path, field: None };
+    let said = OperationMapping {
+        method: Some(Method::Put),
+        path: Some("/things/{b}".to_owned()),
+        parameters: BTreeMap::from([("b".to_owned(), parameter)]),
+        ..OperationMapping::default()
+    };
+    let mapping = Mapping { operations: BTreeMap::from([("Ask".to_owned(), said)]) };
+    let (face, faults) = Face::new(&service.catalog, &service.plan, &mapping);
+    assert!(faults.is_empty(), "{faults:?}");
+    let route = &face.routes[0];
+    let operation = &service.catalog.bindings[0].operations[0];
+    let texts = ["2".to_owned()];
+    let token = tokens(&service.plan, operation, &route.parameters)[0];
+    let given = [Given { parameter: &route.parameters[0], token, texts: &texts }];
+    let (mut out, limits) = (Vec::new(), Limits::default());
+    let body = br#"{"a":"1"}"#;
+    let messages = &service.messages;
+    messages.request(&service.plan, Form::Json, &given, body, &limits, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.find(":a>1<").unwrap() < text.find(":b>2<").unwrap(), "{text}");
+    // Twice the same field is no request.
+    let body = br#"{"a":"1","b":"3"}"#;
+    assert!(
+        messages
+            .request(&service.plan, Form::Json, &given, body, &limits, &mut Vec::new())
+            .is_err()
+    );
+}
+
+#[test]
+fn a_wsdl_that_breaks_the_basic_profile_is_used_all_the_same() {
+    let text = wsdl("urn:data", PAIR).replace(
+        "<input><soap:body use=\"literal\"/>",
+        "<input><soap:body use=\"literal\" parts=\"b\"/>",
+    );
+    for (from, to, rule) in [
+        (
+            "<soap:body use=\"literal\"",
+            "<soap:body use=\"literal\" namespace=\"urn:none\"",
+            Some("R2716"),
+        ),
+        (
+            "element=\"d:Ask\"/>",
+            "element=\"d:Ask\"/><part name=\"c\" element=\"d:Told\"/>",
+            Some("R2209"),
+        ),
+        ("<soap:operation soapAction=\"\"/>", "<soap:operation/>", None),
+    ] {
+        let broken = text.replace(from, to);
+        assert_ne!(broken, text, "{rule:?}");
+        let root = Document { url: "s.wsdl".into(), bytes: broken.clone().into_bytes() };
+        let (_, said) = wsdl::import(root, &mut NoDocuments, &Default::default());
+        let is_said = |rule| said.iter().any(|fault| fault.rule == Some(rule));
+        assert!(rule.is_none_or(is_said), "{rule:?}: {said:?}");
+        assert!(Service::new(broken).ask("{\"a\":\"1\"}").unwrap().contains(":a>1<"), "{rule:?}");
+    }
+}
+
+#[test]
+fn what_a_schema_does_not_know_is_a_fault_and_no_string() {
+    for schema in [
+        "<xs:element name='Ask' type='d:Missing'/><xs:element name='Told' type='xs:string'/>",
+        "<xs:element name='Ask' type='xs:Text'/><xs:element name='Told' type='xs:string'/>",
+        "<xs:element name='Ask'><xs:complexType><xs:sequence><xs:element ref='d:Missing'/></xs:sequence></xs:complexType></xs:element><xs:element name='Told' type='xs:string'/>",
+    ] {
+        let root = Document { url: "s.wsdl".into(), bytes: wsdl("urn:data", schema).into_bytes() };
+        let (_, faults) = wsdl::import(root, &mut NoDocuments, &Default::default());
+        assert!(faults.iter().any(Fault::is_error), "{schema}");
+    }
+}
+
+#[test]
+fn a_header_of_ws_security_is_no_affair_of_the_json() {
+    let service = Service::new(wsdl("urn:data", PAIR));
+    let secured = "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Header><w:Security s:mustUnderstand=\"1\" \
+        xmlns:w=\"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd\"><w:UsernameToken><w:Username>x</w:Username>\
+        </w:UsernameToken></w:Security></s:Header><s:Body><Told xmlns='urn:data'>yes</Told></s:Body></s:Envelope>";
+    assert_eq!(service.told_by(secured).as_deref(), Ok("{\"$value\":\"yes\"}"));
+    assert!(!service.document().contains("Security"));
 }

@@ -5,9 +5,14 @@ use std::{fs, sync::Arc};
 
 use pasarela_soap::{
     Limits,
+    encoding::literal,
+    exchange::{Form, Messages},
     sample::Sampler,
-    transcode::{Options as Transcoding, Plan},
-    wsdl,
+    transcode::{Body, Decoder, Message, Options as Transcoding, Plan},
+    wsdl::{
+        self,
+        catalog::{Binding, Operation, Use},
+    },
     xml::Reader,
     xsd::{Document, Mode, Options, Schemas, Start, model::ElementId, validate},
 };
@@ -86,5 +91,94 @@ fn judge(plan: &Plan, schemas: &Schemas, element: ElementId, xml: &str) -> Resul
         (Ok(_), Some(fault)) => Err(format!("the validator alone: {fault}\n{xml}")),
         (Err(why), Some(fault)) => Err(format!("the sample is not valid: {fault}: {why}\n{xml}")),
         (Err(why), None) => Err(format!("{why}\n{xml}")),
+    }
+}
+
+#[test]
+fn encoded_calls_of_the_corpus_come_back_as_they_were() {
+    let Some(folder) = folder("wsdl") else { return };
+    let limits = Limits { doctype: pasarela_soap::Doctype::StepOver, ..Limits::import() };
+    let options = Options { limits, ..Options::default() };
+    let mut seen = HashSet::new();
+    let (mut calls, mut told) = (0, 0);
+    let mut wrong: Vec<String> = Vec::new();
+    for path in files(&folder, &["wsdl"]) {
+        let bytes = fs::read(&path).unwrap();
+        if !seen.insert(bytes.clone()) {
+            continue;
+        }
+        let url = path.canonicalize().unwrap().to_string_lossy().into_owned();
+        let (catalog, faults) = wsdl::import(Document { url, bytes }, &mut Beside, &options);
+        if faults.iter().any(|fault| fault.is_error()) {
+            continue;
+        }
+        let plan = Plan::new(Arc::clone(&catalog.schemas), Transcoding::default());
+        for binding in &catalog.bindings {
+            let encoded = |o: &&Operation| matches!(o.input.use_, Use::Encoded(_));
+            for operation in binding.operations.iter().filter(encoded) {
+                let Ok(Body::Rpc { wrapper, parts }) = Body::of_request(operation) else {
+                    continue;
+                };
+                calls += 1;
+                for seed in 0..4 * SEEDS {
+                    let sample = Sampler::new(&catalog.schemas, seed).call(&wrapper, &parts);
+                    let Some(xml) = sample else { continue };
+                    let back = match encoded_and_back(&plan, binding, operation, &xml) {
+                        Ok(false) => continue,
+                        back => back,
+                    };
+                    told += 1;
+                    if let Err(why) = back {
+                        let name = path.strip_prefix(&folder).unwrap().display();
+                        wrong.push(format!("{name}: {}, seed {seed}: {why}", operation.name));
+                    }
+                }
+            }
+        }
+    }
+    println!("{calls} encoded operations, {told} calls");
+    let shown: Vec<String> =
+        wrong.iter().take(20).map(|why| why.chars().take(2_000).collect()).collect();
+    assert!(wrong.is_empty(), "{} of {told}: {}", wrong.len(), shown.join("\n"));
+    assert!(told > 100, "{told}");
+}
+
+/// A literal call as JSON, as the encoded envelope of that, and as JSON again. False where it holds a value with attributes: they are the
+/// encoding's own there, and what type a value names for itself does not count.
+fn encoded_and_back(
+    plan: &Plan,
+    binding: &Binding,
+    operation: &Operation,
+    xml: &str,
+) -> Result<bool, String> {
+    let (limits, symbols) = (Limits::default(), &plan.schemas().symbols);
+    let decode = |message: &Message, xml: &[u8]| {
+        let mut reader = Reader::with(xml, None, symbols, &limits).map_err(|f| f.to_string())?;
+        let json = Decoder::new(plan, message).document(&mut reader).map(<[u8]>::to_vec);
+        json.map_err(|fault| format!("{fault}\n  {}", String::from_utf8_lossy(xml)))
+    };
+    let body = || Body::of_request(operation).unwrap();
+    let json = decode(&plan.message(body()), xml.as_bytes())?;
+    let text = String::from_utf8_lossy(&json);
+    if text.contains("\"$value\"") || text.contains("\"$nil\"") {
+        return Ok(false);
+    }
+    let messages = Messages::new(plan, binding, operation).map_err(|why| why.to_string())?;
+    let mut envelope = Vec::new();
+    messages
+        .request(plan, Form::Json, &[], &json, &limits, &mut envelope)
+        .map_err(|fault| format!("{fault}\n  {}", String::from_utf8_lossy(&json)))?;
+    let message = plan.message(body()).written(&operation.input.use_);
+    let plain = literal(plan.schemas(), &envelope, None, &message, &limits)
+        .map_err(|fault| format!("{fault}\n  {}", String::from_utf8_lossy(&envelope)))?;
+    let again = decode(&message, &plain)?;
+    match json == again {
+        true => Ok(true),
+        false => Err(format!(
+            "\n  json  {}\n  xml   {}\n  again {}",
+            String::from_utf8_lossy(&json),
+            String::from_utf8_lossy(&envelope),
+            String::from_utf8_lossy(&again)
+        )),
     }
 }

@@ -80,6 +80,7 @@ fn samples_of_every_case_come_back_as_they_were_whatever_the_options() {
 fn samples_come_back(options: &str, exact: bool) {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/transcode");
     let (mut wrong, mut told) = (String::new(), 0);
+    let seeds = if options.is_empty() { 64 } else { 16 };
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
@@ -88,7 +89,7 @@ fn samples_come_back(options: &str, exact: bool) {
         let plan = Plan::new(Arc::new(schemas), crate::transcode::options(options));
         let schemas = Arc::clone(plan.schemas());
         for (element, decl) in schemas.global_elements() {
-            for seed in 0..64 {
+            for seed in 0..seeds {
                 let Some(xml) = Sampler::new(&schemas, seed).document(element) else { continue };
                 told += 1;
                 let came =
@@ -110,7 +111,7 @@ fn samples_come_back(options: &str, exact: bool) {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
-    assert!(told > 1_000, "samples were made: {told}");
+    assert!(told > 15 * seeds, "samples were made: {told}");
 }
 
 #[test]

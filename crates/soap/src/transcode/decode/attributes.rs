@@ -366,10 +366,13 @@ impl Decoder<'_> {
             self.out.extend_from_slice(b"\"$nil\":true");
         }
         let mut known = None;
-        if let Some(name) = instance.ty {
-            known = self
-                .actual_type(reader, None, TypeId::ANY, name)?
-                .filter(|&ty| !plan.shape(ty).is_abstract && ty != TypeId::ANY);
+        let named = match instance.ty {
+            Some(name) => Some((name, self.actual_type(reader, None, TypeId::ANY, name)?)),
+            None => None,
+        };
+        // That anything may stand here is known.
+        if let Some((name, ty)) = named.filter(|(_, ty)| *ty != Some(TypeId::ANY)) {
+            known = ty.filter(|&ty| !plan.shape(ty).is_abstract);
             let (prefix, local) = crate::name::split(name.trim_matches([' ', '\t', '\n', '\r']));
             let namespace = reader.namespace(prefix).unwrap_or(NsId::NONE);
             comma(&mut before, &mut self.out);
