@@ -31,7 +31,7 @@ impl Place {
         let path = named.unwrap_or(Path::new(USUAL)).to_path_buf();
         let none = |why: String| {
             let message = format!("{} cannot be used: {why}.", path.display());
-            let cure = "An API is put on the air by a configuration file; there is no administration API yet. Name the file that \
+            let cure = "APIs are declared in a configuration file, not over the administration API. Name the file that \
                 `pasarela serve` runs with, or leave --config out to begin pasarela.yaml in this folder.";
             refusal(Code::NoFile, message, cure.to_owned())
         };
