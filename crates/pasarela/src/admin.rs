@@ -17,7 +17,10 @@ pub mod problem;
 mod strict;
 mod table;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use pasarela_control::{Control, Offer};
 use pasarela_model::{Snapshot, Timestamp};
@@ -42,6 +45,8 @@ pub(crate) struct Desk(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     control: OnceLock<Control>,
+    /// It answered when it was asked last.
+    well: AtomicBool,
     offer: std::sync::Mutex<Offer>,
 }
 
@@ -57,6 +62,28 @@ impl Desk {
             control.set_offer(offer.clone());
         }
         *self.0.offer.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = offer;
+    }
+
+    /// What `/metrics` says about the store.
+    pub(crate) fn metrics(&self) -> String {
+        let well = u8::from(self.0.well.load(Ordering::Relaxed));
+        let (mut commits, mut generation) = (0, 0);
+        if let Some(control) = self.get() {
+            commits = control.store().commits();
+            generation = *control.store().generation().borrow();
+        }
+        format!(
+            "# HELP pasarela_store_up 1 while the store answers.\n\
+             # TYPE pasarela_store_up gauge\npasarela_store_up {well}\n\
+             # HELP pasarela_store_commits_total Commits of this process; many changes may share one.\n\
+             # TYPE pasarela_store_commits_total counter\npasarela_store_commits_total {commits}\n\
+             # HELP pasarela_store_generation The last change that this process made.\n\
+             # TYPE pasarela_store_generation gauge\npasarela_store_generation {generation}\n"
+        )
+    }
+
+    fn well(&self, well: bool) {
+        self.0.well.store(well, Ordering::Relaxed);
     }
 
     fn open(&self, store: Store) {

@@ -156,7 +156,7 @@ struct Running {
     observability: Arc<Observability>,
     connections: Arc<ConnectionTable>,
     epoch: Instant,
-    /// What the file declares; what the store holds is added to it.
+    /// What the file declares, where there is a store whose part is added to it.
     file: Snapshot,
     /// The store beside us, where there is one.
     administration: Option<Administration>,
@@ -215,7 +215,7 @@ fn start(
         true => Some(runtime.block_on(admin::open(place(settings, data), data, &file, invite))?),
         false => None,
     };
-    let (snapshot, until) = with_held(&file, administration.as_ref());
+    let (file, snapshot, until) = with_held(file, administration.as_ref());
     let epoch = Instant::now();
     let generation = snapshot.generation;
     let networks = snapshot.trusted_proxies.clone();
@@ -364,18 +364,19 @@ fn invite(invitation: &str) {
     );
 }
 
-/// What is served: the file's part and the store's; and when to look again.
+/// What the file declares, for the next time; what is served: that and the store's part; and when to
+/// look again. Without a store the file is served as it is, and not kept a second time.
 fn with_held(
-    file: &Snapshot,
+    file: Snapshot,
     administration: Option<&Administration>,
-) -> (Snapshot, Option<Timestamp>) {
-    let Some(administration) = administration else { return (file.clone(), None) };
+) -> (Snapshot, Snapshot, Option<Timestamp>) {
+    let Some(administration) = administration else { return (Snapshot::default(), file, None) };
     let held = Arc::clone(&administration.held.borrow());
-    let compiled = pasarela_control::compile(file, &held, admin::now());
+    let compiled = pasarela_control::compile(&file, &held, admin::now());
     for what in &compiled.left_out {
         tracing::warn!(%what, "left out of what is served");
     }
-    (compiled.snapshot, compiled.until)
+    (file, compiled.snapshot, compiled.until)
 }
 
 /// Waits until what the store holds has changed, or a key in it has run out.
@@ -437,7 +438,11 @@ fn unfollowed(
         ("logs", own.access_log != new.access_log, UPGRADE),
         ("traces", own.traces != new.traces, UPGRADE),
         // The successor asks for the sockets in the folder that it is told of.
-        ("storage", own.storage != new.storage, "stop it and start it again"),
+        (
+            "storage",
+            (&own.storage, own.administered) != (&new.storage, new.administered),
+            "stop it and start it again",
+        ),
     ]
     .into_iter()
     .filter_map(|(key, changed, cure)| changed.then_some((key, cure)))
@@ -454,6 +459,7 @@ fn serve_console(
 ) -> anyhow::Result<()> {
     let (draining, live, ready) = (draining.clone(), live.clone(), ready.clone());
     let metrics = Arc::clone(observability);
+    let store = desk.clone();
     let administration = desk.map(admin::router).unwrap_or_default();
     let console = Console {
         readiness: Box::new(move || {
@@ -466,7 +472,10 @@ fn serve_console(
             }
             Readiness { generation: Some(live.load(Ordering::Acquire)), reasons }
         }),
-        metrics: Box::new(move || metrics.render()),
+        metrics: Box::new(move || {
+            let store = store.as_ref().map(admin::Desk::metrics);
+            metrics.render() + &store.unwrap_or_default()
+        }),
     };
     let router = console::router(console, administration);
     listener.set_nonblocking(true)?;
@@ -648,7 +657,7 @@ impl Running {
             }
         };
         let Loaded { settings, snapshot: file, warnings, files: named, .. } = loaded;
-        let (snapshot, until) = with_held(&file, self.administration.as_ref());
+        let (file, snapshot, until) = with_held(file, self.administration.as_ref());
         if let Err(error) = self.swap(Some(&settings), snapshot, generation) {
             self.refuse(&format!("{error:#}"));
             return;
@@ -676,7 +685,9 @@ impl Running {
     /// Serves what the store holds now.
     fn take_up(&mut self) {
         let generation = self.generation.load(Ordering::Relaxed) + 1;
-        let (mut snapshot, until) = with_held(&self.file, self.administration.as_ref());
+        let file = std::mem::take(&mut self.file);
+        let (file, mut snapshot, until) = with_held(file, self.administration.as_ref());
+        self.file = file;
         snapshot.generation = generation;
         // Also where it fails: then it is not tried again until something changes.
         self.until = until;

@@ -44,6 +44,7 @@ pub(super) async fn feed(
         let seen = told.borrow().generation;
         match news(&store, seen).await {
             Ok(held) => {
+                desk.well(true);
                 if !std::mem::replace(&mut well, true) {
                     tracing::info!("the store answers again");
                 }
@@ -55,6 +56,7 @@ pub(super) async fn feed(
                 }
             }
             Err(error) => {
+                desk.well(false);
                 if std::mem::replace(&mut well, false) {
                     tracing::error!(error = %chain(&error), "the store does not answer; what it held is served on");
                 }

@@ -333,6 +333,7 @@ fn f09_with_its_store_dead_a_gateway_serves_on_and_starts_again(storage: &str) {
     store.dies();
     let new = json!({ "name": "late", "kind": "customer" });
     let gate = Person { gateway: &gateway, token: token.clone() };
+    assert!(gateway.metric("pasarela_store_commits_total") > 0.0);
     // SQLite lives on in what it has read; a start finds out.
     if storage.contains("postgres:") {
         let refused = gate.ask("POST", "/organisations", "", Some(&new));
@@ -347,10 +348,12 @@ fn f09_with_its_store_dead_a_gateway_serves_on_and_starts_again(storage: &str) {
     assert_eq!(call(&gateway, "/t/", &key), 200);
     let gate = Person { gateway: &gateway, token };
     gate.ask("POST", "/organisations", "", Some(&new)).assert_problem(503, "ST0012");
+    assert_eq!(gateway.metric("pasarela_store_up") as u8, 0);
     store.is_well_again();
     assert!(eventually(seconds(10), || gate.ask("POST", "/organisations", "", Some(&new)).status
         == 201));
     assert_eq!(call(&gateway, "/t/", &key), 200);
+    assert!(eventually(seconds(2), || gateway.metric("pasarela_store_up") as u8 == 1));
 }
 
 /// The store of a gateway, that can die and come back.
