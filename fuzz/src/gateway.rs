@@ -1,16 +1,17 @@
 //! The request path's own readers: paths, routes, keys, traces.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use pasarela_gateway::{
     credentials::{Headers as KeyHeaders, KEY_BYTES_MAX, Presented, present},
+    jwt::{Issuer, Issuers, KeySet, Ring},
     observe::{TraceParent, join_tracestate},
     path::normalise,
     router::{Found, Headers, Query, Router},
 };
 use pasarela_model::{
-    Api, Face, HeaderMatch, HostPattern, Operation, PathSegment, PathTemplate, Upstream,
-    UpstreamTarget, Visibility,
+    Api, Face, HeaderMatch, HostPattern, Operation, PathSegment, PathTemplate, TokenAlgorithm,
+    Upstream, UpstreamTarget, Visibility,
 };
 
 /// A path has one spelling, and it leads where the spelling it had led (T8).
@@ -223,12 +224,33 @@ pub(super) fn credentials(bytes: &[u8]) {
             let shown = |value: &&[u8]| value.ends_with(key);
             assert!(direct.first().is_some_and(|v| *v == key) || bearer.iter().any(shown));
         }
+        Presented::Token(token) => {
+            assert!(direct.iter().all(|value| value.is_empty()) && bearer.len() == 1);
+            assert!(bearer[0].ends_with(token) && token.starts_with(b"eyJ"));
+        }
         Presented::Missing => {
             assert!(direct.iter().all(|value| value.is_empty()));
         }
         Presented::Conflict => assert!(direct.len() == 1 && bearer.len() == 1),
         Presented::Malformed => assert!(!direct.is_empty() || !bearer.is_empty()),
     }
+}
+
+/// A token, or an issuer's keys: nobody has the private keys of these, so no token is good.
+pub(super) fn jwt(bytes: &[u8]) {
+    static KNOWN: LazyLock<Issuers> = LazyLock::new(|| {
+        let keys = KeySet::read(include_bytes!("../corpus/jwt/set")).expect("keys of the RFCs");
+        Issuers::new(vec![Issuer {
+            issuer: "joe".to_owned(),
+            audiences: vec!["rates".to_owned()],
+            algorithms: TokenAlgorithm::ALL.map(|(_, algorithm)| algorithm).to_vec(),
+            client_claims: vec!["azp".to_owned()],
+            keys: Arc::new(Ring::new(keys)),
+        }])
+    });
+    assert!(KNOWN.verify(bytes, 1_300_000_000).is_err());
+    // Whatever a set holds, it is read to its end or refused.
+    let _ = KeySet::read(bytes);
 }
 
 /// `traceparent` on the first line, `tracestate` on the others.

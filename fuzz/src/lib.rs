@@ -33,6 +33,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("h2_connection", http2::connection),
     ("hpack", http2::hpack),
     ("import_url", import::url),
+    ("jwt", gateway::jwt),
     ("path_normalise", gateway::path_normalise),
     ("request_head", http1::request_head),
     ("response_head", http1::response_head),

@@ -87,7 +87,8 @@ impl<'h> Adding<'h> {
                     // Those are the file's alone; nothing that is held could be the same.
                     Credential::User { .. }
                     | Credential::Certificate(_)
-                    | Credential::Subject(_) => None,
+                    | Credential::Subject(_)
+                    | Credential::Token { .. } => None,
                 })
                 .collect(),
             compiled: Compiled { snapshot: file.clone(), until: None, left_out: Vec::new() },

@@ -37,6 +37,8 @@ pub enum Presented<'a> {
     Missing,
     /// This key, at most [`KEY_BYTES_MAX`] bytes.
     Key(&'a [u8]),
+    /// A bearer token that looks like a JSON Web Token; nothing of it was checked.
+    Token(&'a [u8]),
     /// Two keys that differ; refused as an unknown one is, since which was meant is a guess.
     Conflict,
     /// A repeated field, a key that is too long, or white space or control characters in it.
@@ -59,6 +61,7 @@ pub fn present(headers: &dyn Headers) -> Presented<'_> {
     let bearer = bearer.filter(|key| !key.is_empty());
     match (direct, bearer) {
         (None, None) => Presented::Missing,
+        (None, Some(token)) if is_token(token) => Presented::Token(token),
         (Some(key), None) | (None, Some(key)) => well_formed(key),
         (Some(one), Some(other)) if one == other => well_formed(one),
         (Some(_), Some(_)) => Presented::Conflict,
@@ -88,7 +91,13 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
     }
 }
 
-fn well_formed(key: &[u8]) -> Presented<'_> {
+/// Three parts in base64url, the first of which is the beginning of a JSON object (RFC 7515 §3.1).
+fn is_token(text: &[u8]) -> bool {
+    text.starts_with(b"eyJ") && text.iter().filter(|byte| **byte == b'.').count() == 2
+}
+
+/// A token as a key: where no tokens are taken it may well be one.
+pub fn well_formed(key: &[u8]) -> Presented<'_> {
     let clean = |byte: &u8| *byte > b' ' && *byte != 0x7f;
     match key.len() <= KEY_BYTES_MAX && key.iter().all(clean) {
         true => Presented::Key(key),

@@ -123,6 +123,11 @@ pub(crate) struct UpstreamCall {
 }
 
 impl<'h> Ctx<'h> {
+    /// When it began, seconds since 1970.
+    pub(crate) fn now(&self) -> u64 {
+        self.unix_ns / 1_000_000_000
+    }
+
     /// Begins an exchange: gives it an id, a place in a trace, and its caller's address.
     pub(crate) fn begin(
         worker: &'h Worker,

@@ -1,15 +1,17 @@
-//! Identify: who calls, by API key; a key that is shown has to be a good one. Who sends a SOAP message may be told by the message
+//! Identify: who calls, by API key or an issuer's token; one that is shown has to be a good one. A key stays here, a token goes
+//! on to the service. Who sends a SOAP message may be told by the message
 //! instead, once it was read: that is `mediate::sender`.
 
 use pasarela_model::Code;
 use pasarela_net::http1::{Head, Name};
 
 use crate::{
-    credentials::{Presented, present},
+    credentials::{Presented, present, well_formed},
     ctx::Ctx,
-    plane::Plane,
+    jwt::Refused,
     respond::Refusal,
     route::Fields,
+    worker::WorkerPlane,
 };
 
 /// Who calls, as far as it was proved.
@@ -21,34 +23,65 @@ pub(crate) enum Caller {
     Application(usize),
 }
 
+/// Why nobody is known by what was shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Unknown {
+    /// Two keys that differ.
+    Conflict,
+    /// It cannot be a key.
+    Malformed,
+    /// It is no application's key.
+    Key,
+    /// The token is not good.
+    Token(Refused),
+    /// It is good, and speaks of nobody here.
+    Client,
+}
+
+/// Whose is what was shown; `Ok(None)`: nothing was. `now`: seconds since 1970.
+pub(crate) fn whose(
+    plane: &WorkerPlane,
+    head: &Head,
+    now: u64,
+) -> Result<Option<(usize, bool)>, Unknown> {
+    let fields = Fields(head);
+    let shown = match present(&fields) {
+        Presented::Token(token) if plane.tokens.is_empty() => well_formed(token),
+        shown => shown,
+    };
+    match shown {
+        Presented::Missing => Ok(None),
+        Presented::Conflict => Err(Unknown::Conflict),
+        Presented::Malformed => Err(Unknown::Malformed),
+        Presented::Key(key) => {
+            let application = plane.credentials.find(key).ok_or(Unknown::Key)?;
+            Ok(Some((application, true)))
+        }
+        Presented::Token(token) => {
+            let found = plane.tokens.find(token, &plane.known, now).map_err(Unknown::Token)?;
+            Ok(Some((found.ok_or(Unknown::Client)?, false)))
+        }
+    }
+}
+
 /// Finds out who calls. On an API that asks for no key, one that is shown is looked at but never
 /// held against the caller: `Authorization` may well be meant for the service behind.
 pub(crate) fn identify(
-    plane: &Plane,
+    plane: &WorkerPlane,
     api: usize,
     head: &Head,
     ctx: &mut Ctx<'_>,
 ) -> Result<Caller, Refusal> {
     let api = &plane.apis[api];
-    // A partner's API does not exist for others: a bad key must not be told apart from none.
-    let asked = api.keyed && !api.partner;
-    let fields = Fields(head);
-    let key = match present(&fields) {
-        Presented::Key(key) => key,
-        Presented::Missing => return Ok(Caller::Anonymous),
-        Presented::Conflict if asked => {
-            return Err(unknown("X-API-Key and Authorization hold different keys"));
-        }
-        Presented::Malformed if asked => return Err(unknown("the key is repeated or malformed")),
-        Presented::Conflict | Presented::Malformed => return Ok(Caller::Anonymous),
-    };
-    match plane.credentials.find(key) {
-        Some(application) => {
-            (ctx.application, ctx.by_key) = (Some(application), true);
+    match whose(plane, head, ctx.now()) {
+        Ok(None) => Ok(Caller::Anonymous),
+        Ok(Some((application, by_key))) => {
+            (ctx.application, ctx.by_key) = (Some(application), by_key);
             Ok(Caller::Application(application))
         }
-        None if asked => Err(unknown("no application holds this key")),
-        None => Ok(Caller::Anonymous),
+        // A partner's API does not exist for others: a bad key must not be told apart from none.
+        Err(why) if api.keyed && !api.partner => Err(unknown(why)),
+        Err(_) => Ok(Caller::Anonymous),
     }
 }
 
@@ -76,6 +109,18 @@ fn bearer(head: &Head) -> bool {
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
 }
 
-fn unknown(detail: &'static str) -> Refusal {
+fn unknown(why: Unknown) -> Refusal {
+    let detail = match why {
+        Unknown::Conflict => "X-API-Key and Authorization hold different keys",
+        Unknown::Malformed => "the key is repeated or malformed",
+        Unknown::Key => "no application holds this key",
+        Unknown::Client => "the token is good, but no application here goes by its client",
+        Unknown::Token(refused) => {
+            return Refusal::new(
+                Code::CredentialUnknown,
+                format!("the token is refused: {refused}"),
+            );
+        }
+    };
     Refusal::new(Code::CredentialUnknown, detail)
 }

@@ -13,6 +13,7 @@ mod ctx;
 mod downstream;
 mod forward;
 mod identify;
+pub mod jwt;
 pub mod limiter;
 mod mediate;
 pub mod observe;
@@ -30,6 +31,7 @@ mod serve_h2;
 mod soon;
 mod tend;
 mod texts;
+mod tokens;
 mod worker;
 
 pub use plane::{CompileError, Plane};

@@ -11,7 +11,7 @@ use std::{
 use pasarela_contract::{openapi, soap::SoapContract, wsdl};
 use pasarela_model::{
     Api, HashKey, HttpVersion, Operation, PathSegment, Rate, ServedContract, Snapshot, Timeouts,
-    UpstreamTls, Visibility,
+    TokenKeys, UpstreamTls, Visibility,
 };
 use pasarela_net::{
     pool::Connector,
@@ -24,12 +24,14 @@ use smallvec::SmallVec;
 use crate::{
     cluster::{Budget, Cluster, hash_key},
     credentials::{CredentialIndex, SharedKey},
+    jwt::{BadKeys, Ring},
     limiter::{Limiter, LimiterKey, LimiterTable, RateFields},
     observe::{Metrics, Slot},
     proofs::{self, Remembered},
     router::Router,
     soon::soon,
     texts::{Text, Texts},
+    tokens::Tokens,
 };
 
 /// Flow-control window of a whole HTTP/2 connection to an upstream: the largest there is. All
@@ -58,6 +60,15 @@ pub enum CompileError {
         /// Its name.
         application: String,
     },
+    /// An issuer's keys are none.
+    #[error("the keys of issuer {issuer} cannot be used")]
+    Keys {
+        /// Its name in the configuration.
+        issuer: String,
+        /// What is wrong.
+        #[source]
+        source: BadKeys,
+    },
     /// An authority whom an API trusts is none.
     #[error("what API {api} trusts for signatures cannot be used")]
     Authority {
@@ -85,6 +96,7 @@ pub struct Plane {
     pub(crate) holders: Holders,
     /// Messages that came and may not come again.
     pub(crate) remembered: Remembered,
+    pub(crate) tokens: Tokens,
     pub(crate) apis: Vec<ApiPlane>,
     /// What the APIs' parts name.
     pub(crate) texts: Texts,
@@ -359,7 +371,27 @@ impl Plane {
         }
         let router = Router::build(&snapshot.apis);
         let remembered = previous.map(|old| old.remembered.clone()).unwrap_or_default();
-        Ok(Self { snapshot, router, credentials, holders, remembered, apis, texts, limiters })
+        let tokens = Tokens::build(&snapshot, previous.map(|old| &old.tokens))
+            .map_err(|(issuer, source)| CompileError::Keys { issuer, source })?;
+        Ok(Self {
+            snapshot,
+            router,
+            credentials,
+            holders,
+            remembered,
+            tokens,
+            apis,
+            texts,
+            limiters,
+        })
+    }
+
+    /// The keys of issuers that are to be fetched, for whoever fetches them: where they are, and the ring that they belong on.
+    pub fn key_rings(&self) -> impl Iterator<Item = (&str, Option<&[u8]>, &Arc<Ring>)> {
+        self.tokens.fetched().iter().filter_map(|(source, ring)| match source {
+            TokenKeys::Set(_) => None,
+            TokenKeys::At { url, ca_pem } => Some((url.as_str(), ca_pem.as_deref(), ring)),
+        })
     }
 
     /// The clusters, for whoever resolves names and asks after health.

@@ -30,7 +30,7 @@ pub(crate) fn holders(applications: &[Application]) -> Result<Holders, usize> {
     for (index, application) in applications.iter().enumerate() {
         for credential in &application.credentials {
             match credential {
-                Credential::ApiKey(_) => (),
+                Credential::ApiKey(_) | Credential::Token { .. } => (),
                 Credential::User { name, password } => {
                     let password = match password {
                         Password::Text(text) => KnownPassword::text(text.expose()),

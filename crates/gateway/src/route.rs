@@ -8,10 +8,11 @@ use pasarela_net::http1::{Head, Name, Version};
 use crate::{
     credentials,
     ctx::Ctx,
+    identify::whose,
     path::{self, PathFault},
-    plane::Plane,
     respond::Refusal,
     router::{self, Found, Page, Query},
+    worker::WorkerPlane,
 };
 
 /// What a request turned out to be for.
@@ -55,7 +56,7 @@ impl credentials::Headers for Fields<'_> {
 
 /// Finds the API and operation, and notes them.
 pub(crate) fn route<'h>(
-    plane: &Plane,
+    plane: &WorkerPlane,
     head: &'h Head,
     ctx: &mut Ctx<'h>,
 ) -> Result<Routed, Refusal> {
@@ -102,7 +103,7 @@ pub(crate) fn route<'h>(
         Found::NoApi => Err(Refusal::no_api()),
         // Whoever may not see an API may not learn from its answers that it is there (T28).
         Found::NoOperation { api } | Found::MethodNotAllowed { api, .. }
-            if !may_see(plane, api, head) =>
+            if !may_see(plane, api, head, ctx.now()) =>
         {
             Err(Refusal::no_api())
         }
@@ -130,18 +131,13 @@ fn without_parameters(path: &str) -> String {
     if cut.is_empty() { "/".to_owned() } else { cut }
 }
 
-fn may_see(plane: &Plane, api: usize, head: &Head) -> bool {
+fn may_see(plane: &WorkerPlane, api: usize, head: &Head, now: u64) -> bool {
     let api = &plane.apis[api];
     if !api.partner {
         return true;
     }
-    match credentials::present(&Fields(head)) {
-        credentials::Presented::Key(key) => plane
-            .credentials
-            .find(key)
-            .is_some_and(|application| api.subscribers.get(application).is_some()),
-        _ => false,
-    }
+    let application = whose(plane, head, now).ok().flatten();
+    application.is_some_and(|(application, _)| api.subscribers.get(application).is_some())
 }
 
 fn bad_path(fault: PathFault) -> Refusal {

@@ -25,6 +25,7 @@ use crate::{
     overload::{Level, Overload},
     plane::Plane,
     soon::soon,
+    tokens::Known,
 };
 
 /// What all workers of a process share.
@@ -92,11 +93,13 @@ impl Leaving {
     }
 }
 
-/// A worker's plane, with the worker's place in the rotation of each API's servers.
+/// A worker's plane, with the worker's place in the rotation of each API's servers and the tokens that it knows.
 #[derive(Debug)]
 pub(crate) struct WorkerPlane {
     plane: Arc<Plane>,
     cursors: RefCell<Vec<Cursor>>,
+    /// Tokens that this worker has verified.
+    pub(crate) known: RefCell<Known>,
 }
 
 impl std::ops::Deref for WorkerPlane {
@@ -110,7 +113,7 @@ impl std::ops::Deref for WorkerPlane {
 impl WorkerPlane {
     fn new(plane: Arc<Plane>) -> Rc<Self> {
         let cursors = RefCell::new(plane.apis.iter().map(|_| Cursor::new()).collect());
-        Rc::new(Self { plane, cursors })
+        Rc::new(Self { plane, cursors, known: RefCell::default() })
     }
 
     /// Has memory bring what routing and [`Worker::soon`] read first of the API that a target, as

@@ -12,6 +12,7 @@ mod secret;
 mod security;
 mod snapshot;
 mod time;
+mod token;
 
 pub use id::{
     ApplicationId, Id, InvitationId, KeyId, MemberId, NotAnId, OrganisationId, PlanId,
@@ -30,3 +31,4 @@ pub use snapshot::{
     Subscription, Timeouts, Upstream, UpstreamTarget, UpstreamTls, Visibility,
 };
 pub use time::{NotATime, Timestamp};
+pub use token::{TokenAlgorithm, TokenIssuer, TokenKeys};

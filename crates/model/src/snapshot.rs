@@ -6,7 +6,7 @@
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use crate::{Limits, Password, RestFace, Secret, WsSecurity};
+use crate::{Limits, Password, RestFace, Secret, TokenIssuer, WsSecurity};
 
 /// Everything the data plane needs for one generation of configuration. Immutable.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub organisations: Vec<Organisation>,
     /// The applications, in file order.
     pub applications: Vec<Application>,
+    /// Whose tokens say who calls, in file order.
+    pub issuers: Vec<TokenIssuer>,
     /// Limits in force.
     pub limits: Limits,
     /// L14: networks whose forwarding headers are believed. Empty: none.
@@ -538,6 +540,13 @@ pub enum Credential {
     Certificate(Vec<u8>),
     /// The subject of a certificate of WS-Security that an authority issued whom the API trusts.
     Subject(String),
+    /// What the tokens of an issuer call it.
+    Token {
+        /// Index into [`Snapshot::issuers`].
+        issuer: usize,
+        /// To the letter; no two applications have the same at one issuer.
+        client: String,
+    },
 }
 
 /// SHA-256 of an API key's bytes.

@@ -7,6 +7,7 @@ pub mod console;
 pub mod demo;
 pub mod finding;
 pub mod import;
+mod jwks;
 pub mod logging;
 mod mapping;
 pub mod memory;

@@ -39,6 +39,7 @@ use crate::{
     admin::{self, Administration},
     config::{self, Loaded, Settings, Storage, settings},
     console::{self, Console, Readiness},
+    jwks,
     logging::{self, LogFormat},
     memory, otlp, sockets,
 };
@@ -273,11 +274,17 @@ fn start(
             let _ = told.send(());
         }));
     }
-    // Names are looked up before the first request is accepted, but a dead resolver only delays.
+    let (told, keys) = std::sync::mpsc::channel();
+    runtime.spawn_local(jwks::keep(planes.subscribe(), move || {
+        let _ = told.send(());
+    }));
+    // Names are looked up and keys are fetched before the first request is accepted, but a dead resolver only delays.
     runtime.block_on(async {
         let deadline = Instant::now() + Duration::from_secs(2);
-        while heard.try_recv().is_err() && Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+        for done in [heard, keys] {
+            while done.try_recv().is_err() && Instant::now() < deadline {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
         }
     });
 

@@ -68,8 +68,8 @@ const GUARDED: &[(&str, &[&str])] = &[
     ("h2", &["pasarela-net", "pasarela-gateway"]),
     // Our own codec is the HTTP/1.1 of this product; the console's axum brings its own hyper.
     ("hyper", &[]),
-    // Signatures of messages are verified there; everybody else's cryptography is TLS, and rustls's affair.
-    ("aws-lc-rs", &["pasarela-soap"]),
+    // Signatures of messages and of tokens are verified there; everybody else's cryptography is TLS, and rustls's affair.
+    ("aws-lc-rs", &["pasarela-gateway", "pasarela-soap"]),
     // The binary installs the process-wide cryptography before anything else runs.
     ("rustls", &["pasarela-net", "pasarela"]),
     ("tokio-rustls", &["pasarela-net"]),

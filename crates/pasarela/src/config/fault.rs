@@ -57,6 +57,7 @@ codes! {
     Contract = "CF0054", "A contract cannot be read";
     Mapping = "CF0055", "A mapping file cannot be used";
     Password = "CF0056", "A password cannot be used";
+    Keys = "CF0057", "A set of keys cannot be used";
     Tiers = "CF0060", "Price tiers do not make sense";
     Share = "CF0061", "Shares add up to more than everything";
     CurrencyMix = "CF0062", "One customer would be billed in two currencies";

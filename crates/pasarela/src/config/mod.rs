@@ -14,6 +14,7 @@ mod checks;
 mod contracts;
 pub(crate) mod edit;
 pub mod fault;
+mod issuers;
 mod names;
 mod parties;
 mod pem;
@@ -167,7 +168,7 @@ fn text_of(walk: &Walk<'_>, bytes: &[u8]) -> Option<String> {
     }
 }
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "version",
     "workers",
     "listen",
@@ -180,6 +181,7 @@ const KEYS: [&str; 14] = [
     "trusted_proxies",
     "apis",
     "organisations",
+    "issuers",
     "applications",
     "plans",
 ];
@@ -209,17 +211,21 @@ fn whole(walk: &Walk<'_>, root: &tree::Node, generation: u64) -> Option<Loaded> 
         ("application", "an application"),
         &parties::APPLICATION_KEYS,
     );
-    for section in [&organisations, &plans, &applications] {
+    let issuers =
+        Section::declare(walk, &root, "issuers", ("issuer", "an issuer of tokens"), &issuers::KEYS);
+    for section in [&organisations, &plans, &issuers, &applications] {
         section.refuse_twins(walk);
     }
 
     let read_organisations = parties::organisations(walk, &organisations);
     let read_plans = parties::plans(walk, &plans, &organisations);
     let read_apis = apis::read(walk, &apis, &plans, settings.listen.internal.is_some());
+    let read_issuers = issuers::read(walk, &issuers);
     let offer = parties::Offer {
         organisations: &organisations,
         plans: &plans,
         apis: &apis,
+        issuers: &issuers,
         read_apis: &read_apis,
         read_plans: &read_plans,
     };
@@ -233,6 +239,7 @@ fn whole(walk: &Walk<'_>, root: &tree::Node, generation: u64) -> Option<Loaded> 
         plans,
         organisations: read_organisations.into_iter().collect::<Option<_>>()?,
         applications: read_applications.into_iter().collect::<Option<_>>()?,
+        issuers: read_issuers.into_iter().collect::<Option<_>>()?,
         limits: limits.unwrap_or_else(Limits::default),
         trusted_proxies: trusted_proxies.unwrap_or_default(),
     };

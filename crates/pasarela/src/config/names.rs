@@ -113,7 +113,7 @@ impl<'n> Section<'n> {
             }
             None => format!("Look for a slip of the pen, or {declare}."),
         };
-        let article = if self.noun.starts_with(['a', 'o', 'A']) { "an" } else { "a" };
+        let article = if self.noun.starts_with(['a', 'i', 'o', 'A']) { "an" } else { "a" };
         let message = format!("{} is not the name of {article} {}.", text.shown, self.noun);
         walk.fault(Code::Reference, text.span, message, cure);
         None

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     fault::{Code, Span},
+    issuers,
     names::{Item, Section},
     price::{self, Price},
     proofs,
@@ -20,8 +21,8 @@ use super::{
 
 pub(crate) const ORGANISATION_KEYS: [&str; 2] = ["name", "kind"];
 pub(crate) const PLAN_KEYS: [&str; 4] = ["name", "rate", "quota", "price"];
-pub(crate) const APPLICATION_KEYS: [&str; 6] =
-    ["name", "organisation", "subscriptions", "keys", "users", "certificates"];
+pub(crate) const APPLICATION_KEYS: [&str; 7] =
+    ["name", "organisation", "subscriptions", "keys", "tokens", "users", "certificates"];
 
 /// Bytes of a file that holds an API key.
 const KEY_BYTES_MAX: u64 = 4 << 10;
@@ -122,8 +123,18 @@ pub(crate) struct Offer<'o, 'n> {
     pub(crate) organisations: &'o Section<'n>,
     pub(crate) plans: &'o Section<'n>,
     pub(crate) apis: &'o Section<'n>,
+    pub(crate) issuers: &'o Section<'n>,
     pub(crate) read_apis: &'o [Option<Api>],
     pub(crate) read_plans: &'o [Option<(Plan, Option<Price>)>],
+}
+
+/// What an application has that no other may have.
+#[derive(Default)]
+struct Taken {
+    /// By which application, as messages call it, and in which line.
+    keys: HashMap<KeyDigest, (String, u32)>,
+    proofs: proofs::Taken,
+    clients: issuers::Clients,
 }
 
 pub(crate) fn applications(
@@ -131,13 +142,12 @@ pub(crate) fn applications(
     section: &Section<'_>,
     offer: &Offer<'_, '_>,
 ) -> Vec<Option<Application>> {
-    let mut keys: HashMap<KeyDigest, (String, u32)> = HashMap::new();
-    let mut taken = proofs::Taken::default();
+    let mut taken = Taken::default();
     let mut bills = Bills::default();
     let mut out = Vec::with_capacity(section.items.len());
     for (index, item) in section.items.iter().enumerate() {
         let application = item.as_ref().and_then(|item| {
-            let application = application(walk, item, offer, (&mut keys, &mut taken))?;
+            let application = application(walk, item, offer, &mut taken)?;
             bills.add(walk, index, item, &application, offer);
             Some(application)
         });
@@ -150,7 +160,7 @@ fn application(
     walk: &Walk<'_>,
     item: &Item<'_>,
     offer: &Offer<'_, '_>,
-    (keys, taken): (&mut HashMap<KeyDigest, (String, u32)>, &mut proofs::Taken),
+    taken: &mut Taken,
 ) -> Option<Application> {
     let fields = &item.fields;
     let organisation = fields
@@ -170,7 +180,7 @@ fn application(
                 let digest = key_digest(walk, key)?;
                 let name = item.name.as_ref().map_or("", |name| name.shown.as_str());
                 let span = start_of(key);
-                if let Some((other, line)) = keys.get(&digest) {
+                if let Some((other, line)) = taken.keys.get(&digest) {
                     walk.fault(
                         Code::DuplicateCredential,
                         span,
@@ -179,19 +189,22 @@ fn application(
                     );
                     return None;
                 }
-                keys.insert(digest, (name.to_owned(), span.line));
+                taken.keys.insert(digest, (name.to_owned(), span.line));
                 Some(Credential::ApiKey(digest))
             })
             .collect();
         digests.into_iter().collect()
     });
     let name = item.name.as_ref().map_or("", |name| name.shown.as_str());
-    let proofs = proofs::read(walk, fields, name, taken);
+    let proofs = proofs::read(walk, fields, name, &mut taken.proofs);
+    let tokens = fields
+        .get("tokens")
+        .map_or(Some(Vec::new()), |node| taken.clients.read(walk, node, name, offer.issuers));
     Some(Application {
         name: item.name.as_ref()?.value.clone(),
         organisation: organisation.map_or(Some(None), |found| found.map(Some))?,
         subscriptions: subscriptions?,
-        credentials: [credentials?, proofs?].concat(),
+        credentials: [credentials?, proofs?, tokens?].concat(),
     })
 }
 

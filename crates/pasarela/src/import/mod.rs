@@ -12,6 +12,7 @@ mod get;
 mod lock;
 mod networks;
 mod remote;
+mod single;
 mod source;
 mod url;
 
@@ -25,6 +26,7 @@ use pasarela_soap::xsd::Document;
 pub use beside::Beside;
 pub use bundle::{Bundle, Piece, StoreError};
 pub use lock::{LOCK_FILE, Lock, LockError, Locked, digest};
+pub use single::single;
 pub use source::{Allowed, BringError, Rules, Source, bring};
 pub use url::{Url, UrlError};
 

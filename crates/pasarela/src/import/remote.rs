@@ -84,6 +84,12 @@ impl<'r> Remote<'r> {
         Self { network, rules, root, tls: None, hosts, fetched, stops, end }
     }
 
+    /// The same, with less time for all of it.
+    pub(super) fn within(mut self, time: Duration) -> Self {
+        self.end = self.end.min(Instant::now() + time);
+        self
+    }
+
     /// The document at the URL that the operator typed.
     pub(super) fn root(&mut self) -> Option<Document> {
         let url = self.root.clone();

@@ -53,7 +53,7 @@ impl std::fmt::Display for Source {
 }
 
 /// What the operator says about fetching.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Rules {
     /// Hosts that may be asked besides that of the URL.
     pub allow_hosts: Vec<Allowed>,
@@ -72,7 +72,7 @@ impl Rules {
 }
 
 /// A host, at one port or at any.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Allowed {
     host: String,
     port: Option<u16>,

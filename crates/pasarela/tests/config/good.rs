@@ -5,7 +5,7 @@ use std::time::Duration;
 use pasarela::config::{self, AccessLog, Code, Settings};
 use pasarela_model::{
     Balance, ClientAuth, Credential, Face, HashKey, HostPattern, HttpVersion, Limits,
-    OrganisationKind, QuotaOver, Subscription, Visibility,
+    OrganisationKind, QuotaOver, Subscription, TokenAlgorithm, TokenKeys, Visibility,
 };
 
 /// The file that shows everything at once.
@@ -93,7 +93,7 @@ fn every_key_of_the_file_reaches_its_place() {
     assert_eq!(api.upstream.concurrency, pasarela_model::Concurrency::Fixed(64));
     assert_eq!(loaded.snapshot.limits.memory_bytes, 512 << 20);
     assert_eq!(api.body_bytes, Some(10 << 20));
-    assert_eq!(loaded.snapshot.applications[0].credentials.len(), 3);
+    assert_eq!(loaded.snapshot.applications[0].credentials.len(), 4);
     let file = sha(b"fixture-key-of-acme");
     let env = sha(b"CANARY-key-of-acme");
     let found: Vec<_> = loaded.snapshot.applications[0]
@@ -105,6 +105,16 @@ fn every_key_of_the_file_reaches_its_place() {
         })
         .collect();
     assert_eq!(found[1..], [file, env]);
+
+    let issuer = &loaded.snapshot.issuers[0];
+    assert_eq!((&*issuer.name, &*issuer.issuer), ("login", "https://login.example.com/"));
+    assert_eq!(issuer.audiences, ["rates", "orders"]);
+    assert_eq!(issuer.algorithms, [TokenAlgorithm::Es256, TokenAlgorithm::EdDsa]);
+    assert_eq!(issuer.client_claims, ["appid"]);
+    let TokenKeys::At { url, ca_pem: Some(_) } = &issuer.keys else { panic!("{:?}", issuer.keys) };
+    assert_eq!(url, "https://login.example.com/jwks.json");
+    let token = Credential::Token { issuer: 0, client: "acme-client".to_owned() };
+    assert!(loaded.snapshot.applications[0].credentials.contains(&token));
 }
 
 fn sha(key: &[u8]) -> [u8; 32] {

@@ -120,6 +120,7 @@ replays! {
     t40_http2_frames = "h2_connection",
     l16_header_blocks = "hpack",
     urls_of_documents = "import_url",
+    t18_tokens = "jwt",
     t08_paths = "path_normalise",
     t01_request_heads = "request_head",
     t09_response_heads = "response_head",

@@ -34,6 +34,7 @@ mod soap_header_faults;
 mod soap_large;
 mod soap_rest;
 mod tls;
+mod tokens;
 mod tunnels;
 mod upstream_faults;
 mod upstream_limits;
