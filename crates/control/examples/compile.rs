@@ -8,7 +8,7 @@ use pasarela_model::{
     Api, Id, KeyDigest, OrganisationKind, Plan, Snapshot, Timestamp, Upstream, UpstreamTarget,
 };
 use pasarela_store::{
-    Application, ApplicationKey, Holding, Organisation, Standing, Subscription, SubscriptionState,
+    Application, HeldKey, Holding, Organisation, Standing, Subscription, SubscriptionState,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -91,17 +91,9 @@ fn held(apis: u32, keys: u32) -> Holding {
             .map(|number| {
                 let mut digest = [0; 32];
                 digest[..4].copy_from_slice(&number.to_be_bytes());
-                ApplicationKey {
-                    id: id(number),
-                    version: 1,
-                    application: id(number % applications),
-                    label: String::new(),
-                    hint: "psk_0000".to_owned(),
-                    digest: KeyDigest(digest),
-                    created: at,
-                    expires: None,
-                    revoked: None,
-                }
+                // In the order of their applications, as they are read.
+                let application = (number / 10) as usize;
+                HeldKey { application, digest: KeyDigest(digest), expires: None }
             })
             .collect(),
         subscriptions: (0..applications)

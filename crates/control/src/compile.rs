@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use pasarela_model::{
     Application, Credential, KeyDigest, Organisation, Plan, Rate, Snapshot, Subscription, Timestamp,
 };
-use pasarela_store::{Holding, PlanVersion, Standing, SubscriptionState};
+use pasarela_store::{HeldKey, Holding, PlanVersion, Standing, SubscriptionState};
 
 use crate::offer::api_name;
 
@@ -33,9 +33,11 @@ pub fn compile(file: &Snapshot, held: &Holding, now: Timestamp) -> Compiled {
         }
     }
     for application in &held.applications {
-        if application.standing == Standing::Active {
-            adding.application(application);
-        }
+        let served = match application.standing {
+            Standing::Active => adding.application(application),
+            Standing::Suspended => None,
+        };
+        adding.served.push(served);
     }
     held.keys.iter().for_each(|key| adding.key(key, now));
     for subscription in &held.subscriptions {
@@ -57,6 +59,9 @@ struct Adding<'h> {
     plans: HashMap<(&'h str, i64), usize>,
     organisations: HashMap<&'h str, usize>,
     applications: HashMap<&'h str, usize>,
+    /// Index of each application that is held, where it is served; in their order.
+    served: Vec<Option<usize>>,
+    /// The file's keys. The store's are different from each other already.
     digests: HashSet<KeyDigest>,
 }
 
@@ -80,7 +85,8 @@ impl<'h> Adding<'h> {
                 .collect(),
             plans: HashMap::new(),
             organisations: HashMap::new(),
-            applications: HashMap::new(),
+            applications: HashMap::with_capacity(held.applications.len()),
+            served: Vec::with_capacity(held.applications.len()),
             digests: keys
                 .filter_map(|credential| match credential {
                     Credential::ApiKey(digest) => Some(*digest),
@@ -102,29 +108,32 @@ impl<'h> Adding<'h> {
     }
 
     /// `organisation/name`: the file's names have no `/`, so neither can be taken for the other.
-    fn application(&mut self, it: &'h pasarela_store::Application) {
+    fn application(&mut self, it: &'h pasarela_store::Application) -> Option<usize> {
         // Not there: its organisation is suspended.
-        let Some(organisation) = self.organisations.get(it.organisation.as_str()) else { return };
+        let organisation = self.organisations.get(it.organisation.as_str())?;
         let snapshot = &mut self.compiled.snapshot;
-        let Some(of) = snapshot.organisations.get(*organisation) else { return };
+        let of = snapshot.organisations.get(*organisation)?;
         let name = format!("{}/{}", of.name, it.name);
-        self.applications.insert(it.id.as_str(), snapshot.applications.len());
+        let index = snapshot.applications.len();
+        self.applications.insert(it.id.as_str(), index);
         snapshot.applications.push(Application {
             name,
             organisation: Some(*organisation),
             subscriptions: Vec::new(),
             credentials: Vec::new(),
         });
+        Some(index)
     }
 
-    fn key(&mut self, it: &pasarela_store::ApplicationKey, now: Timestamp) {
-        let over = |end: Option<Timestamp>| end.is_some_and(|end| end <= now);
-        if it.revoked.is_some() || over(it.expires) {
+    fn key(&mut self, it: &HeldKey, now: Timestamp) {
+        if it.expires.is_some_and(|end| end <= now) {
             return;
         }
-        let Some(application) = self.applications.get(it.application.as_str()) else { return };
-        if !self.digests.insert(it.digest) {
-            let why = format!("key {}: the configuration file has the same one", it.id);
+        let Some(Some(application)) = self.served.get(it.application).copied() else { return };
+        if self.digests.contains(&it.digest) {
+            let name = self.compiled.snapshot.applications.get(application);
+            let name = name.map_or("", |application| application.name.as_str());
+            let why = format!("a key of {name}: the configuration file has the same one");
             self.compiled.left_out.push(why);
             return;
         }
@@ -132,7 +141,7 @@ impl<'h> Adding<'h> {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        if let Some(application) = self.compiled.snapshot.applications.get_mut(*application) {
+        if let Some(application) = self.compiled.snapshot.applications.get_mut(application) {
             application.credentials.push(Credential::ApiKey(it.digest));
         }
     }

@@ -3,6 +3,7 @@
 mod answers;
 mod applications;
 mod audit;
+mod delta;
 mod holding;
 mod organisations;
 mod people;
@@ -12,7 +13,7 @@ mod subscriptions;
 pub use answers::Answered;
 pub use applications::{Application, ApplicationKey};
 pub use audit::{AuditEntry, AuditFilter, AuditRow, Verified};
-pub use holding::Holding;
+pub use holding::{HeldKey, Holding};
 pub use organisations::Organisation;
 pub use people::{Invitation, Member, Token};
 pub use plans::{Plan, PlanVersion};

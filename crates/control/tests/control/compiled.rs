@@ -20,6 +20,7 @@ on_both! {
     a_subscription_stays_on_the_terms_it_was_made_on,
     the_files_part_stays_as_it_is,
     what_is_suspended_is_not_there,
+    a_key_that_the_file_has_too_is_the_files,
 }
 
 /// The file that `world::offer` stands for.
@@ -136,6 +137,20 @@ async fn the_files_part_stays_as_it_is(world: World) {
     let fewer = compile(&shrunk, &held, world.now());
     assert_eq!(fewer.left_out.len(), 1);
     assert!(fewer.left_out[0].contains("no API rates/v2 any more"), "{:?}", fewer.left_out);
+}
+
+async fn a_key_that_the_file_has_too_is_the_files(world: World) {
+    let app = world.application(&world.acme, "tracker").await;
+    let call = world.by(&world.acme, Role::Developer);
+    let key = world.control.issue_key(call, id_of(&app), NewKey::default()).await.unwrap();
+    let key = key.secret.unwrap();
+    let mut file = file();
+    file.applications[0].credentials.push(Credential::ApiKey(digest(&key)));
+    let read = world.control.store().read(|tx| Box::pin(async move { tx.holding().await }));
+    let held: Result<_, pasarela_store::Error> = read.await;
+    let both = compile(&file, &held.unwrap(), world.now());
+    assert_eq!(holders(&both.snapshot, &key), ["filed"]);
+    assert!(both.left_out[0].contains("acme/tracker"), "{:?}", both.left_out);
 }
 
 async fn what_is_suspended_is_not_there(world: World) {

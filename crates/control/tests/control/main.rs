@@ -2,6 +2,7 @@
 
 mod access;
 mod compiled;
+mod held;
 mod stories;
 mod world;
 

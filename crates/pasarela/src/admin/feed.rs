@@ -41,7 +41,7 @@ pub(super) async fn feed(
     let mut well = true;
     loop {
         // The borrow may not live on into the match: what is borrowed cannot be replaced.
-        let seen = told.borrow().generation;
+        let seen = Arc::clone(&told.borrow());
         match news(&store, seen).await {
             Ok(held) => {
                 desk.well(true);
@@ -72,12 +72,16 @@ pub(super) async fn feed(
 }
 
 /// What there is now, where it is not what was seen.
-async fn news(store: &Store, seen: i64) -> Result<Option<Holding>, Error> {
-    let generation = store.read(|tx| Box::pin(async move { tx.generation().await }));
-    match generation.await? == seen {
-        true => Ok(None),
-        false => read(store).await.map(Some),
-    }
+async fn news(store: &Store, seen: Arc<Holding>) -> Result<Option<Holding>, Error> {
+    let news = store.read(|tx| {
+        Box::pin(async move {
+            match tx.generation().await? == seen.generation {
+                true => Ok(None),
+                false => tx.holding_since(&seen).await.map(Some),
+            }
+        })
+    });
+    news.await
 }
 
 async fn opened(place: &Place) -> Store {

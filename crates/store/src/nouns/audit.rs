@@ -137,7 +137,7 @@ impl Tx {
         Ok(())
     }
 
-    async fn audit_head(&mut self) -> Result<(i64, [u8; 32]), Error> {
+    pub(super) async fn audit_head(&mut self) -> Result<(i64, [u8; 32]), Error> {
         let sql = "SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1";
         match self.query(sql, Vec::new()).await?.into_iter().next() {
             None => Ok((0, [0; 32])),

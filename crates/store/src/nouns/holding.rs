@@ -1,9 +1,11 @@
 //! All that the gateway can serve from, read in one instant; and as bytes, for a node whose store is dead.
 
+use pasarela_model::{ApplicationId, KeyDigest, KeyId, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Application, ApplicationKey, Error, Noun, Organisation, Plan, PlanVersion, Subscription, Tx,
+    Application, Error, Noun, Organisation, Plan, PlanVersion, Subscription, Tx,
+    column::Column as _,
     engine::{Row, Value},
     noun::{Columns, Seal},
 };
@@ -13,12 +15,14 @@ use crate::{
 pub struct Holding {
     /// How many changes led to it.
     pub generation: i64,
+    /// The last entry of the audit log that is in it; 0: none.
+    pub audited: i64,
     /// Everybody.
     pub organisations: Vec<Organisation>,
-    /// All applications.
+    /// All applications, by id.
     pub applications: Vec<Application>,
-    /// All keys.
-    pub keys: Vec<ApplicationKey>,
+    /// All keys that were not revoked, application by application.
+    pub keys: Vec<HeldKey>,
     /// All plans.
     pub plans: Vec<Plan>,
     /// The terms that somebody is on.
@@ -27,21 +31,82 @@ pub struct Holding {
     pub subscriptions: Vec<Subscription>,
 }
 
+/// What it takes to let a key in; there may be a million.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldKey {
+    /// Whose it is: an index into [`Holding::applications`].
+    pub application: usize,
+    /// SHA-256 of it.
+    pub digest: KeyDigest,
+    /// From when on it is of no use.
+    pub expires: Option<Timestamp>,
+}
+
+impl HeldKey {
+    fn values(&self) -> Vec<Value> {
+        let application = i64::try_from(self.application).unwrap_or(i64::MAX);
+        vec![application.to_value(), self.digest.to_value(), self.expires.to_value()]
+    }
+
+    fn read(mut row: Row) -> Result<Self, Error> {
+        let application = usize::try_from(row.take::<i64>()?).map_err(|_| cut())?;
+        Ok(Self { application, digest: row.take()?, expires: row.take()? })
+    }
+}
+
+/// Keys that are read at a time.
+const PART: i64 = 10_000;
+
 impl Tx {
     /// All that the gateway can serve from.
     ///
     /// # Errors
     /// What every question to the store may meet.
     pub async fn holding(&mut self) -> Result<Holding, Error> {
+        let applications = self.every().await?;
         Ok(Holding {
             generation: self.generation().await?,
+            audited: self.audit_head().await?.0,
             organisations: self.every().await?,
-            applications: self.every().await?,
-            keys: self.every().await?,
+            keys: self.held_keys(&applications).await?,
+            applications,
             plans: self.every().await?,
             versions: self.plan_versions_in_use().await?,
             subscriptions: self.every().await?,
         })
+    }
+}
+
+impl Tx {
+    /// Both lists are in the order of the application's id, so that one walk finds each one's place.
+    async fn held_keys(&mut self, applications: &[Application]) -> Result<Vec<HeldKey>, Error> {
+        let sql = "SELECT application, id, digest, expires FROM api_keys WHERE revoked IS NULL \
+                   AND (application, id) > ($1, $2) ORDER BY application, id LIMIT $3";
+        let (mut keys, mut place) = (Vec::new(), 0);
+        let mut last = (String::new(), String::new());
+        loop {
+            let values = vec![last.0.to_value(), last.1.to_value(), PART.to_value()];
+            let rows = self.query(sql, values).await?;
+            let whole = rows.len() as i64 == PART;
+            for mut row in rows {
+                let (whose, id): (ApplicationId, KeyId) = (row.take()?, row.take()?);
+                while applications.get(place).is_some_and(|one| one.id < whose) {
+                    place += 1;
+                }
+                if applications.get(place).is_none_or(|one| one.id != whose) {
+                    return Err(Error::Corrupt(format!("the key {id} belongs to nobody")));
+                }
+                keys.push(HeldKey {
+                    application: place,
+                    digest: row.take()?,
+                    expires: row.take()?,
+                });
+                last = (whose.as_str().to_owned(), id.as_str().to_owned());
+            }
+            if !whole {
+                return Ok(keys);
+            }
+        }
     }
 }
 
@@ -54,9 +119,10 @@ impl Holding {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
         out.extend(self.generation.to_be_bytes());
+        out.extend(self.audited.to_be_bytes());
         nouns(&mut out, &self.organisations);
         nouns(&mut out, &self.applications);
-        nouns(&mut out, &self.keys);
+        rows(&mut out, self.keys.iter().map(HeldKey::values));
         nouns(&mut out, &self.plans);
         rows(&mut out, self.versions.iter().map(PlanVersion::values));
         nouns(&mut out, &self.subscriptions);
@@ -78,9 +144,10 @@ impl Holding {
         let mut reader = Reader(body.strip_prefix(MAGIC).ok_or_else(cut)?);
         Ok(Self {
             generation: i64::from_be_bytes(reader.take()?),
+            audited: i64::from_be_bytes(reader.take()?),
             organisations: reader.nouns()?,
             applications: reader.nouns()?,
-            keys: reader.nouns()?,
+            keys: reader.rows(HeldKey::read)?,
             plans: reader.nouns()?,
             versions: reader.rows(PlanVersion::read)?,
             subscriptions: reader.nouns()?,
