@@ -86,22 +86,27 @@ pub(crate) struct Ctx<'h> {
     pub(crate) retries: u32,
     pub(crate) aborted: bool,
     pub(crate) recorded: bool,
-    /// Set while what will be answered is not known although the service's answer has come.
-    pub(crate) pending: Option<Rc<Cell<bool>>>,
-    /// What a caller of another face is told instead of what its service said.
+    /// What the caller is told, where that is somebody else's word than the service's.
     pub(crate) told: Option<Rc<Told>>,
 }
 
-/// What a caller is told, where that is not what the service said.
+/// What a caller is told of a service's answer by whoever reads it on its way back.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
+    /// It is not known yet, or will be a refusal: that the service's answer has come to its end is no end of the exchange.
+    pub(crate) waits: Cell<bool>,
+    /// Something else than the service said, on another face.
+    pub(crate) instead: Option<Instead>,
+}
+
+/// An answer in other words.
+#[derive(Debug, Default)]
+pub(crate) struct Instead {
     pub(crate) status: Cell<u16>,
     /// Bytes of the body.
     pub(crate) bytes: Cell<u64>,
     /// It is a fault of the service's.
     pub(crate) fault: Cell<bool>,
-    /// The service's answer cannot be given on: that it has come to its end is no end of the exchange.
-    pub(crate) broken: Cell<bool>,
 }
 
 /// The values of the rate-limit fields (draft-ietf-httpapi-ratelimit-headers).
@@ -181,7 +186,6 @@ impl<'h> Ctx<'h> {
             retries: 0,
             aborted: false,
             recorded: false,
-            pending: None,
             told: None,
         }
     }
@@ -202,7 +206,7 @@ impl<'h> Ctx<'h> {
 impl Drop for Ctx<'_> {
     fn drop(&mut self) {
         if !self.recorded {
-            (self.aborted, self.pending) = (true, None);
+            self.aborted = true;
             self.record(self.worker, self.head);
         }
     }

@@ -12,23 +12,25 @@ use crate::{
 };
 
 impl Ctx<'_> {
-    /// Records the exchange when the last byte of a service's answer came in.
+    /// Records the exchange when the last byte of a service's answer came in, if that tells how it ends.
     pub(crate) fn record_own(&mut self) {
         if let Some(told) = &self.told {
-            if told.broken.get() {
+            if told.waits.get() {
                 return;
             }
-            (self.status, self.bytes_out) = (told.status.get(), told.bytes.get());
-            if told.fault.get() {
-                self.problem = Some(Code::ServiceFault);
+            if let Some(instead) = &told.instead {
+                (self.status, self.bytes_out) = (instead.status.get(), instead.bytes.get());
+                if instead.fault.get() {
+                    self.problem = Some(Code::ServiceFault);
+                }
             }
         }
         self.record(self.worker(), self.head());
     }
 
-    /// Records the exchange, the first time it is called when it is known how it ends.
+    /// Records the exchange, the first time it is called.
     pub(crate) fn record(&mut self, worker: &Worker, head: &Head) {
-        if self.recorded || self.pending.as_ref().is_some_and(|pending| pending.get()) {
+        if self.recorded {
             return;
         }
         self.recorded = true;

@@ -185,10 +185,10 @@ async fn forward_judged<'h, D: Downstream>(
     head: &'h Head,
     ctx: &mut Ctx<'h>,
 ) -> Result<(), Refusal> {
-    ctx.pending = Some(Rc::clone(&judge.pending));
+    ctx.told = Some(Rc::clone(&judge.told));
     let mut judged = mediate::Judged::new(down, &mut judge);
     let forwarded = forward(worker, plane, permit, order, &mut judged, head, ctx).await;
-    ctx.pending = None;
+    ctx.told = None;
     let Some(wrong) = judge.wrong() else { return forwarded };
     let api = permit.target.api;
     mediate::report(&plane.snapshot.apis[api].name, ctx, Direction::Answer, wrong);

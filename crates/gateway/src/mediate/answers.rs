@@ -26,6 +26,7 @@ use pasarela_soap::{
 
 use super::{is_coded, related::Root};
 use crate::{
+    ctx::Told,
     downstream::{Answer, Downstream, Kept, Length, Put},
     observe::{Direction, Slot, WorkerMetrics},
     respond::Refusal,
@@ -42,8 +43,8 @@ pub(crate) struct Judge<'c> {
     metrics: &'c WorkerMetrics,
     slot: Slot,
     holds: bool,
-    /// Kept up while the answer's end must not be recorded yet.
-    pub(crate) pending: Rc<Cell<bool>>,
+    /// Waits while the answer's end must not be recorded yet.
+    pub(crate) told: Rc<Told>,
     message: Option<Message<'c>>,
     wrong: Option<String>,
     head: Option<Start>,
@@ -85,7 +86,7 @@ impl<'c> Judge<'c> {
             metrics,
             slot,
             holds,
-            pending: Rc::new(Cell::new(holds)),
+            told: Rc::new(Told { waits: Cell::new(holds), instead: None }),
             message: None,
             wrong: None,
             head: None,
@@ -290,7 +291,7 @@ impl<A: Answer> JudgedAnswer<'_, '_, A> {
     /// Passes on what may go.
     fn pump(&mut self) -> Result<(), TransferError> {
         if let Some(head) = self.judge.head.take() {
-            self.judge.pending.set(false);
+            self.judge.told.waits.set(false);
             self.inner.start(head.status, head.length, &mut |put| {
                 head.fields.0.iter().for_each(|(name, value)| put.put(name, value));
             })?;
@@ -334,7 +335,7 @@ impl<A: Answer> Sink for JudgedAnswer<'_, '_, A> {
     fn finish(&mut self, _: Option<Fields<'_>>) {
         self.judge.end();
         if !self.judge.is_broken() {
-            self.judge.pending.set(false);
+            self.judge.told.waits.set(false);
         }
     }
 

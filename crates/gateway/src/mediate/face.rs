@@ -35,7 +35,7 @@ use self::{
 use super::{Order, ahead::Reading};
 use crate::{
     authorize::Permit,
-    ctx::{Ctx, Told},
+    ctx::{Ctx, Instead, Told},
     downstream::Downstream,
     forward::forward,
     respond::Refusal,
@@ -102,7 +102,7 @@ pub(crate) async fn call<'h, D: Downstream>(
     let mut permit = Permit { target: permit.target, application: permit.application };
     permit.target.soap = true;
     ctx.query = None;
-    let told = Rc::new(Told::default());
+    let told = Rc::new(Told { instead: Some(Instead::default()), ..Told::default() });
     ctx.told = Some(Rc::clone(&told));
     let setting = Setting {
         soap,
@@ -122,8 +122,10 @@ pub(crate) async fn call<'h, D: Downstream>(
     let carried = forward(worker, plane, &permit, &order, &mut faced, &service, ctx).await;
     let (wrong, trouble) = (faced.wrong(), faced.trouble());
     let told = ctx.told.take();
-    if let (Some(told), Ok(())) = (told, &carried) {
-        ctx.status = told.status.get();
+    if let (Some(instead), Ok(())) =
+        (told.as_ref().and_then(|told| told.instead.as_ref()), &carried)
+    {
+        ctx.status = instead.status.get();
     }
     match (carried, trouble) {
         // The caller is to blame: nothing is held against the service.

@@ -172,12 +172,12 @@ impl<'p> Reply<'p> {
         self.piece.clear();
         self.out.clear();
         (self.at, self.ended, self.finished) = (0, false, false);
-        self.setting.told.broken.set(false);
+        self.setting.told.waits.set(false);
         self
     }
 
     fn fail(&mut self, why: impl Into<std::borrow::Cow<'static, str>>) {
-        self.setting.told.broken.set(true);
+        self.setting.told.waits.set(true);
         self.trouble = Some(Refusal::new(Code::ServiceBroken, why));
     }
 
@@ -305,7 +305,9 @@ impl Turn for Reply<'_> {
             Outcome::Thrown(thrown) => {
                 let (status, body) = problem::of(&thrown, &self.setting);
                 self.out = body;
-                self.setting.told.fault.set(true);
+                if let Some(instead) = &self.setting.told.instead {
+                    instead.fault.set(true);
+                }
                 Some((status, "application/problem+json".to_owned()))
             }
         }
@@ -340,8 +342,9 @@ impl Turn for Reply<'_> {
     }
 
     fn took(&mut self, bytes: usize) {
-        let told = &self.setting.told;
-        told.bytes.set(told.bytes.get() + bytes as u64);
+        if let Some(instead) = &self.setting.told.instead {
+            instead.bytes.set(instead.bytes.get() + bytes as u64);
+        }
         self.at += bytes;
         if self.at >= self.out.len() || (self.started && self.setting.head_only) {
             self.out.clear();
@@ -351,7 +354,9 @@ impl Turn for Reply<'_> {
 
     fn started(&mut self, status: u16) -> Vec<(Vec<u8>, Vec<u8>)> {
         self.started = true;
-        self.setting.told.status.set(status);
+        if let Some(instead) = &self.setting.told.instead {
+            instead.status.set(status);
+        }
         std::mem::take(&mut self.fields)
     }
 
