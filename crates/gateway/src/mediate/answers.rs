@@ -330,6 +330,11 @@ impl<A: Answer> Sink for JudgedAnswer<'_, '_, A> {
 
     fn end(&mut self, mark: usize) {
         self.judge.take(mark);
+        // Put, and not sent: what comes with the end of an answer is judged and recorded before the last byte leaves (P7).
+        if self.judge.head.is_none() && !self.judge.is_broken() {
+            // With no head to give, nothing can go wrong.
+            let _ = self.pump();
+        }
     }
 
     fn finish(&mut self, _: Option<Fields<'_>>) {
