@@ -44,7 +44,7 @@ pub(crate) const ROWS: &[Row] = &[
     due("T14", "Host, SNI and authority mismatch, second Host"),
     due("T15", "key store stolen"),
     due("T16", "timing oracle"),
-    waits("T17", "password guessing", "there are no passwords yet; unknown keys are T16's"),
+    due("T17", "password guessing, enumeration"),
     waits("T18", "JWT confusion", "JWTs come later"),
     waits(
         "T22",

@@ -12,6 +12,7 @@ pub mod credentials;
 mod ctx;
 mod downstream;
 mod forward;
+mod guesses;
 mod identify;
 pub mod jwt;
 pub mod limiter;

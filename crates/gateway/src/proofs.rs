@@ -10,17 +10,25 @@ use pasarela_soap::security::{
     authority,
 };
 
+use crate::guesses::Guesses;
+
 /// Messages that are remembered, 8 bytes each: 8 MiB, of which nothing is taken before the first. Those of ten minutes have to fit
 /// into half of them: eight hundred a second.
 const REPLAY_PLACES: usize = 1 << 20;
 
-/// What came and may not come again; survives a reload.
+/// What is known of senders beside the configuration; survives a reload. Takes no memory before it is needed.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Remembered(Arc<OnceLock<Replays>>);
+pub(crate) struct Remembered(Arc<(OnceLock<Replays>, OnceLock<Guesses>)>);
 
 impl Remembered {
+    /// What came and may not come again.
     pub(crate) fn replays(&self) -> &Replays {
-        self.0.get_or_init(|| Replays::new(REPLAY_PLACES))
+        self.0.0.get_or_init(|| Replays::new(REPLAY_PLACES))
+    }
+
+    /// Who guessed passwords.
+    pub(crate) fn guesses(&self) -> &Guesses {
+        self.0.1.get_or_init(Guesses::default)
     }
 }
 

@@ -149,6 +149,8 @@ pub struct Accepted {
     pub holder: usize,
     /// What of it may come only once, as hashes. The message is good only if none came before.
     pub once: Vec<[u8; 32]>,
+    /// The user whose password was right.
+    pub user: Option<String>,
     /// The bytes of the message that are the security header, which is done with.
     pub header: Range<usize>,
 }
@@ -158,6 +160,8 @@ pub struct Accepted {
 pub enum Refused {
     /// It is no message.
     Message(envelope::Refusal),
+    /// The password of this user is wrong, or there is no such user.
+    Password(String),
     /// Its security header.
     Security {
         /// What kind of reason.
@@ -253,7 +257,8 @@ pub fn examine(
             Err(Refused::new(Why::Authentication, why))
         }
         (Some(holder), _) | (None, Some(holder)) => {
-            Ok(Accepted { holder, once, header: scan.bytes })
+            let user = user.and(scan.header.user).map(|token| token.name);
+            Ok(Accepted { holder, once, user, header: scan.bytes })
         }
         (None, None) => Err(Refused::new(Why::Missing, "its security header names nobody")),
     }

@@ -40,7 +40,21 @@ pub(crate) async fn sender<D: Downstream>(
     let media = Stated::read(head)?.media;
     let Envelope { bytes, at, charset, alone } = Envelope::of(&media, &ahead.bytes)?;
     let message = Message { bytes: &bytes, charset, body_at: ahead.body_at, alone };
-    let accepted = examine(policy, &plane.holders, message, now, &limits).map_err(why_not)?;
+    let accepted = match examine(policy, &plane.holders, message, now, &limits) {
+        Ok(accepted) => accepted,
+        Err(Refused::Password(user)) => {
+            let guesses = plane.remembered.guesses();
+            guesses.failed(&user, ctx.client, now);
+            return Err(wrong(guesses.wait(&user, ctx.client, now)));
+        }
+        Err(why) => return Err(why_not(why)),
+    };
+    // Whoever guessed for long enough is not told when it is right.
+    let guessed = accepted.user.as_deref();
+    let wait = guessed.and_then(|user| plane.remembered.guesses().wait(user, ctx.client, now));
+    if wait.is_some() {
+        return Err(wrong(wait));
+    }
     let header = at + accepted.header.start..at + accepted.header.end;
     if let Caller::Application(application) = by_key
         && application != accepted.holder
@@ -66,6 +80,16 @@ pub(crate) async fn sender<D: Downstream>(
     order.dropped.extend(ABOUT_BYTES);
     ctx.application = Some(accepted.holder);
     Ok(Caller::Application(accepted.holder))
+}
+
+/// One answer to a wrong password, whoever's it is, and to any after too many.
+fn wrong(wait: Option<u64>) -> Refusal {
+    let why = "the user is not known or the password is wrong, or too many were wrong from here";
+    let refusal = Refusal::new(Code::AuthenticationFailed, why);
+    match wait {
+        Some(seconds) => refusal.retry_after(seconds),
+        None => refusal,
+    }
 }
 
 /// The envelope of a message.
@@ -103,6 +127,7 @@ impl<'b> Envelope<'b> {
 fn why_not(refused_as: Refused) -> Refusal {
     let (why, detail) = match refused_as {
         Refused::Message(refusal) => return refused(&refusal),
+        Refused::Password(_) => return wrong(None),
         Refused::Security { why, detail } => (why, detail),
     };
     let code = match why {

@@ -172,6 +172,29 @@ fn whoever_is_not_known_is_refused_in_the_words_of_ws_security() {
 }
 
 #[test]
+fn t17_l34_whoever_guesses_is_not_told_when_it_is_right() {
+    let upstream = Upstream::ok("<done/>");
+    let gateway = start(&upstream, USERS);
+    let guess =
+        |user: &str, password: &str| post(&gateway, TEXT, &message(&text_user(user, password)));
+    for user in ["alice", "nobody"] {
+        for number in 0..10 {
+            let answer = guess(user, &format!("guess {number}"));
+            refused(&answer, "GW0045", "FailedAuthentication");
+            assert_eq!(answer.get("retry-after").is_some(), number == 9, "{user} {number}");
+        }
+    }
+    let right = guess("alice", "open sesame");
+    refused(&right, "GW0045", "FailedAuthentication");
+    let wait: u64 = right.get("retry-after").unwrap().parse().unwrap();
+    assert!((1..=900).contains(&wait), "{wait}");
+    refused(&post(&gateway, TEXT, &user("n")), "GW0045", "FailedAuthentication");
+    gateway.reload(&format!("{}\n# again\n", gateway.yaml()));
+    refused(&guess("alice", "open sesame"), "GW0045", "FailedAuthentication");
+    assert_eq!(upstream.requests().len(), 0);
+}
+
+#[test]
 fn a_message_comes_once_however_often_the_configuration_is_read_again() {
     let upstream = Upstream::ok("<done/>");
     let signer = Signer::new();
@@ -193,7 +216,8 @@ fn what_was_signed_is_what_the_service_gets_however_it_arrives() {
     let upstream = Upstream::ok("<done/>");
     let signer = Signer::new();
     let gateway = builder(&upstream, SIGNED, &signer, "").start();
-    let text = message(&format!("{}{{}}", timestamp(&instant(0), &instant(60))));
+    let created = instant(0);
+    let text = message(&format!("{}{{}}", timestamp(&created, &instant(60))));
     let long = text.replace(">42<", &format!(">{}<", "parcel ".repeat(8_000)));
     let sign = || signer.sign(&long, &["T", "B"]);
     let first = sign();
@@ -209,7 +233,7 @@ fn what_was_signed_is_what_the_service_gets_however_it_arrives() {
     assert_eq!(body_of(&request), without_header(&first));
     assert_eq!(request.get("x-pasarela-application"), Some("signer"));
     // The same again is a repetition; another time makes another message.
-    let later = long.replace(&instant(0), &instant(-1));
+    let later = long.replace(&created, &instant(-30));
     let second = signer.sign(&later, &["T", "B"]);
     let altered = second.replace("parcel parcel", "parcel  parcel");
     refused(&post(&gateway, TEXT, &altered), "GW0047", "FailedCheck");
@@ -276,7 +300,8 @@ fn a_plan_counts_for_whom_the_message_names() {
     assert!(post(&gateway, TEXT, &stranger).text().contains("GW0006"));
     assert_eq!(upstream.requests().len(), 2);
     let lines = gateway.access_lines(4);
-    assert_eq!((&lines[2]["application"], &lines[2]["plan"]), (&"alice".into(), &"small".into()));
+    let limited = lines.iter().find(|line| line["problem"] == "rate_limited").unwrap();
+    assert_eq!((&limited["application"], &limited["plan"]), (&"alice".into(), &"small".into()));
 }
 
 #[test]

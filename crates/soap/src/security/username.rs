@@ -47,9 +47,7 @@ pub(super) fn check(
     };
     match known {
         Some((_, holder)) if is_right => Ok((holder, once)),
-        _ => {
-            Err(Refused::new(Why::Authentication, "the user is not known or the password is wrong"))
-        }
+        _ => Err(Refused::Password(token.name.clone())),
     }
 }
 

@@ -77,6 +77,7 @@ pub(crate) fn whose(policy: &Policy, holders: &Holders, message: &str) -> Result
     match examined(policy, holders, message, NOW) {
         Ok(accepted) => Ok(accepted.holder),
         Err(Refused::Security { why, .. }) => Err(why),
+        Err(Refused::Password(_)) => Err(Why::Authentication),
         Err(Refused::Message(refusal)) => panic!("{}\n{message}", refusal.fault),
     }
 }
