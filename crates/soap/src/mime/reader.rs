@@ -152,16 +152,16 @@ impl Reader {
     }
 
     fn preamble(&mut self) -> Result<Option<Event>> {
-        match self.delimiter.find(self.left()) {
-            Some(found) => {
-                self.pos += found + self.delimiter.needle().len();
+        // However much has come already, the first boundary counts only if it ends within the bound.
+        let found = self.delimiter.find(self.left()).map(|at| at + self.delimiter.needle().len());
+        match found {
+            Some(end) if end <= self.limits.head_bytes => {
+                self.pos += end;
                 self.at = At::Line;
                 Ok(None)
             }
-            None if self.left().len() > self.limits.head_bytes => {
-                Err(wrong("the message does not begin with its boundary"))
-            }
-            None => Ok(Some(Event::NeedMore)),
+            None if self.left().len() < self.limits.head_bytes => Ok(Some(Event::NeedMore)),
+            _ => Err(wrong("the message does not begin with its boundary")),
         }
     }
 
@@ -218,7 +218,8 @@ impl Reader {
                 self.at = At::Empty;
                 Ok(Some(Event::Part))
             }
-            None if left.len() <= limit => Ok(Some(Event::NeedMore)),
+            // The longest head is known by the two bytes behind it.
+            None if left.len() < limit + 2 => Ok(Some(Event::NeedMore)),
             _ => {
                 let message = format!("the head of a part is longer than {limit} bytes");
                 Err(Box::new(Fault::new(FaultKind::Limit, message)))

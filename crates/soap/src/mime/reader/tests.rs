@@ -159,3 +159,25 @@ fn the_reader_holds_a_piece_and_never_a_part() {
     assert!(reader.held.capacity() < 4 * piece.len(), "{}", reader.held.capacity());
     assert_eq!(reader.part().encoding, Encoding::Unsaid);
 }
+
+/// What is too long is too long however much of it has come when it is looked at.
+#[test]
+fn the_bounds_are_the_same_however_a_message_is_cut() {
+    let limits = Limits { head_bytes: 40, ..Limits::default() };
+    let mut verdicts = [0; 2];
+    for length in 20..50 {
+        let long = "x".repeat(length);
+        for text in [
+            format!("{long}\r\n--b\r\n\r\none\r\n--b--"),
+            format!("--b\r\nX: {long}\r\n\r\none\r\n--b--"),
+        ] {
+            let whole = read_in(text.len(), "b", text.as_bytes(), &limits);
+            verdicts[usize::from(whole.is_ok())] += 1;
+            for size in 1..text.len() {
+                let pieces = read_in(size, "b", text.as_bytes(), &limits);
+                assert_eq!(pieces.is_ok(), whole.is_ok(), "in pieces of {size}: {text:?}");
+            }
+        }
+    }
+    assert!(verdicts.iter().all(|count| *count > 10), "{verdicts:?}");
+}
