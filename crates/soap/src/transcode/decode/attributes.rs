@@ -143,6 +143,11 @@ impl Decoder<'_> {
         let known = schemas.symbols.get(namespace, local).and_then(|sym| schemas.type_(sym));
         let Some(ty) = known else {
             if matches!(declared, TypeId::ANY | TypeId::ANY_SIMPLE) {
+                // Of a type that nobody knows it is at least known that it has a name.
+                if !crate::xml::is_ncname(local) {
+                    let message = format!("xsi:type={name:?} is no name of a type");
+                    return Err(invalid(reader, "cvc-elt.4.1", message));
+                }
                 return Ok(None);
             }
             // Stacks make names up for types that they do not know.
