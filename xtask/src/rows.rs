@@ -52,6 +52,9 @@ pub(crate) const ROWS: &[Row] = &[
         "client certificates are verified, not yet identities",
     ),
     due("T27", "ports of the default install"),
+    due("T28", "things of other organisations, verbs of higher roles"),
+    due("T29", "mass assignment"),
+    due("T30", "audit tampering"),
     due("T31", "rate-limit evasion"),
     due("T36", "slow headers, body, read"),
     due("T37", "header size"),
@@ -94,11 +97,18 @@ pub(crate) const ROWS: &[Row] = &[
     due("L24", "retries"),
     due("L25", "ejection"),
     due("L26", "DNS"),
+    due("L31", "API key"),
+    due("L36", "revocation lag"),
+    due("L41", "Idempotency-Key"),
+    due("L44", "waiting for the store"),
     due("L46", "overload"),
     due("L47", "log ring"),
     due("L48", "lifecycle"),
     due("L49", "certificates"),
+    due("F1", "kill -9 of a writing process"),
     waits("F4", "upgrade under load", "asked for as a proof of the first issue, not yet as a row"),
+    due("F5", "bad binary or migration"),
+    due("F9", "the store is down"),
     waits("F13", "upstream refused", "the F rows are due with the fault lab"),
     waits("F14", "slow, half-open, black hole", "the F rows are due with the fault lab"),
     waits("F15", "garbage, reset in the middle of a body", "the F rows are due with the fault lab"),
@@ -148,12 +158,19 @@ fn carried(files: &[File]) -> BTreeMap<String, Vec<String>> {
     rows
 }
 
-/// The names of the functions that an attribute ending in `test` makes tests.
+/// The names of the functions that an attribute ending in `test` makes tests, or `on_both!`, which
+/// makes one for each engine of the store.
 fn tests(text: &str) -> Vec<&str> {
-    let mut marked = false;
+    let (mut marked, mut listed) = (false, false);
     let mut names = Vec::new();
     for line in text.lines().map(str::trim) {
-        if line.starts_with("#[") {
+        let list = line.strip_prefix("on_both! {");
+        listed |= list.is_some();
+        if listed {
+            let list = list.unwrap_or(line);
+            names.extend(list.split([',', ' ', '}']).filter(|name| !name.is_empty()));
+            listed = !list.contains('}');
+        } else if line.starts_with("#[") {
             let attribute =
                 line.trim_start_matches("#[").split([']', '(']).next().unwrap_or_default();
             marked |= attribute == "test" || attribute.ends_with("::test");
@@ -197,6 +214,9 @@ mod tests {
         let file = File { path: "crates/net/src/a.rs".to_owned(), text: text.to_owned() };
         let rows = carried(&[file]);
         assert_eq!(rows.keys().map(String::as_str).collect::<Vec<_>>(), ["L6", "T37"]);
+
+        let both = "on_both! {\n    t30_one,\n    plain,\n}\nasync fn t31_helper() {}\non_both! { f01_two }\n";
+        assert_eq!(tests(both), ["t30_one", "plain", "f01_two"]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::{Boxed, Error, Tx, engine::Engine};
 /// Changes in one commit (L42: a commit takes milliseconds, not seconds).
 const BATCH: usize = 256;
 /// Changes that wait (L44); one that finds no place for [`WAIT`] is told that the store is busy.
-const QUEUE: usize = 512;
+pub(crate) const QUEUE: usize = 512;
 const WAIT: Duration = Duration::from_secs(1);
 
 /// The way to the task that writes.

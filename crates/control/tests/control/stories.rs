@@ -15,7 +15,7 @@ use crate::{
 on_both! {
     an_invitation_makes_a_member_once,
     the_first_owner_comes_by_an_invitation_and_then_there_is_none,
-    asking_twice_under_one_key_changes_one_thing,
+    l41_asking_twice_under_one_key_changes_one_thing,
     a_change_names_the_version_that_was_read,
     nobody_gives_more_than_they_have_and_one_owner_stays,
     a_partner_api_is_missing_until_the_partner_is_admitted,
@@ -64,7 +64,7 @@ async fn the_first_owner_comes_by_an_invitation_and_then_there_is_none(world: Wo
     accept(&world, &twice).await.unwrap();
 }
 
-async fn asking_twice_under_one_key_changes_one_thing(world: World) {
+async fn l41_asking_twice_under_one_key_changes_one_thing(world: World) {
     let app: ApplicationId = id_of(&world.application(&world.acme, "tracker").await);
     let ask = |asked: &[u8]| {
         let mut call = world.by(&world.acme, Role::Developer);

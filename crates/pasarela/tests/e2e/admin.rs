@@ -31,7 +31,7 @@ macro_rules! on_both {
 }
 
 on_both! {
-    a_key_works_moments_after_it_was_issued_and_no_longer_once_revoked,
+    l36_a_key_works_moments_after_it_was_issued_and_no_longer_once_revoked,
     t27_nothing_is_answered_without_a_token,
     t29_a_body_is_what_the_document_says_or_refused,
     versions_repeats_and_pages_travel_in_headers,
@@ -148,7 +148,7 @@ fn until(gateway: &Gateway, target: &str, key: &str, status: u16) -> Duration {
     from.elapsed()
 }
 
-fn a_key_works_moments_after_it_was_issued_and_no_longer_once_revoked(storage: &str) {
+fn l36_a_key_works_moments_after_it_was_issued_and_no_longer_once_revoked(storage: &str) {
     let upstream = Upstream::ok("ok");
     let gateway = administered(storage, &upstream).start();
     assert_eq!(call(&gateway, "/t/", "psk_nothing"), 401);

@@ -1,7 +1,7 @@
 //! All or nothing, many at once, and what becomes of it when something breaks.
 
 use super::{Bed, add, entry, on_both, organisation};
-use crate::{Error, Organisation, Slice, Store};
+use crate::{Error, Organisation, Outcome, Slice, Store};
 
 on_both! {
     a_change_and_its_audit_entry_are_both_there_or_neither,
@@ -10,6 +10,7 @@ on_both! {
     the_generation_rises_with_what_is_audited,
     reading_sees_one_instant,
     a_closed_store_is_unavailable,
+    l44_a_change_that_finds_no_place_is_told_so_and_was_not_made,
 }
 
 async fn count(store: &Store) -> usize {
@@ -114,6 +115,56 @@ async fn reading_sees_one_instant(bed: Bed) {
     go.send(()).unwrap();
     assert_eq!(reader.await.unwrap().unwrap(), (1, 1));
     assert_eq!(count(&store).await, 2);
+}
+
+async fn l44_a_change_that_finds_no_place_is_told_so_and_was_not_made(bed: Bed) {
+    let store = bed.open().await;
+    let (begun, began) = tokio::sync::oneshot::channel();
+    let (go, gone) = tokio::sync::oneshot::channel::<()>();
+    let slow = {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let change = store.write(move |tx| {
+                Box::pin(async move {
+                    let _ = begun.send(());
+                    let _ = gone.await;
+                    tx.audit(&entry("slow", "x")).await
+                })
+            });
+            let done: Result<(), Error> = change.await;
+            done
+        })
+    };
+    began.await.unwrap();
+    // The queue, and some more.
+    let waiting: Vec<_> = (0..crate::commit::QUEUE + 20)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move { add(&store, &named(number)).await })
+        })
+        .collect();
+    tokio::time::sleep(std::time::Duration::from_millis(1_300)).await;
+    go.send(()).unwrap();
+    slow.await.unwrap().unwrap();
+    let (mut done, mut refused) = (0, 0);
+    for one in waiting {
+        match one.await.unwrap() {
+            Ok(()) => done += 1,
+            Err(Error::Unavailable { outcome: Outcome::NotDone, .. }) => refused += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!((done, refused), (crate::commit::QUEUE, 20));
+    let log = store.read(|tx| Box::pin(async move { tx.verify_audit().await })).await.unwrap();
+    assert_eq!(log.entries as usize, crate::commit::QUEUE + 1);
+}
+
+/// An organisation with an id of its own, however many there are.
+fn named(number: usize) -> Organisation {
+    let mut chance = [0; 10];
+    chance[..8].copy_from_slice(&(number as u64).to_be_bytes());
+    let id = pasarela_model::Id::new(super::at(2), chance);
+    Organisation { id, ..organisation(&format!("o{number}")) }
 }
 
 async fn a_closed_store_is_unavailable(bed: Bed) {

@@ -19,7 +19,7 @@ on_both! {
     an_application_has_one_live_subscription_to_an_api,
     terms_of_a_plan_never_change,
     t30_a_log_that_was_tampered_with_names_the_entry,
-    an_answer_is_kept_with_its_question_for_a_day,
+    l41_an_answer_is_kept_with_its_question_for_a_day,
     a_key_is_known_by_its_digest_and_does_not_print_it,
 }
 
@@ -313,7 +313,7 @@ async fn t30_a_log_that_was_tampered_with_names_the_entry(bed: Bed) {
     assert_eq!(newest.next.as_deref(), Some("4"));
 }
 
-async fn an_answer_is_kept_with_its_question_for_a_day(bed: Bed) {
+async fn l41_an_answer_is_kept_with_its_question_for_a_day(bed: Bed) {
     let store = bed.open().await;
     let given = Answered { question: [1; 32], answer: "{}".to_owned() };
     let keep = |member: &'static str, now: i64, oldest: i64| {
