@@ -114,7 +114,8 @@ pub(crate) async fn open(
             {
                 invite(&invitation);
             }
-            let first = feed::read(&store).await?;
+            // What was kept is the quicker way to what there is, where it is of this store.
+            let first = feed::read(&store, kept.read().unwrap_or_default()).await?;
             kept.write(&first);
             (Some(store), first)
         }

@@ -12,7 +12,28 @@ use crate::{
     world::{World, id_of},
 };
 
-on_both! { a_change_at_a_time_leads_where_reading_everything_leads }
+on_both! {
+    a_change_at_a_time_leads_where_reading_everything_leads,
+    what_was_had_of_another_log_is_not_built_upon,
+}
+
+async fn what_was_had_of_another_log_is_not_built_upon(world: World) {
+    world.application(&world.acme, "one").await;
+    let truly = read(&world).await;
+    let since = |had: Holding| {
+        let store = world.control.store().clone();
+        async move {
+            let read = store.read(move |tx| Box::pin(async move { tx.holding_since(&had).await }));
+            let held: Result<Holding, Error> = read.await;
+            held.unwrap()
+        }
+    };
+    // Of the same log, what was had is believed; else what is there is read.
+    let less = Holding { applications: Vec::new(), ..truly.clone() };
+    assert!(since(less.clone()).await.applications.is_empty());
+    assert_eq!(since(Holding { seal: [1; 32], ..less.clone() }).await, truly);
+    assert_eq!(since(Holding { audited: truly.audited + 1, ..less }).await, truly);
+}
 
 /// Where the walk stands: what was made so far.
 #[derive(Default)]

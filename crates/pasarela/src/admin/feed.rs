@@ -15,9 +15,9 @@ const POLL: Duration = Duration::from_millis(500);
 /// How long after a failure it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// What the store holds.
-pub(super) async fn read(store: &Store) -> Result<Holding, Error> {
-    store.read(|tx| Box::pin(async move { tx.holding().await })).await
+/// What the store holds, by way of what it held some time ago.
+pub(super) async fn read(store: &Store, had: Holding) -> Result<Holding, Error> {
+    store.read(|tx| Box::pin(async move { tx.holding_since(&had).await })).await
 }
 
 /// Runs as long as the process.

@@ -19,12 +19,12 @@ impl Tx {
     /// # Errors
     /// What every question to the store may meet.
     pub async fn holding_since(&mut self, before: &Holding) -> Result<Holding, Error> {
-        let Some((audited, objects)) = self.touched(before.audited).await? else {
+        let Some((audited, seal, objects)) = self.touched(before).await? else {
             return self.holding().await;
         };
         let mut held = before.clone();
         held.generation = self.generation().await?;
-        held.audited = audited;
+        (held.audited, held.seal) = (audited, seal);
         for object in &objects {
             match object.split_once('_').map_or("", |(prefix, _)| prefix) {
                 OrganisationId::PREFIX => {
@@ -56,11 +56,15 @@ impl Tx {
         Ok(held)
     }
 
-    /// What the log says was touched after an entry; `None` where that is too much, or where the log
-    /// is not the one that was read before.
-    async fn touched(&mut self, after: i64) -> Result<Option<(i64, BTreeSet<String>)>, Error> {
-        let sql = "SELECT number, object FROM audit WHERE number >= $1 ORDER BY number LIMIT $2";
-        let values = vec![after.to_value(), (CHANGES_MAX + 2).to_value()];
+    /// What the log says was touched since, and its last entry with its seal; `None` where that is too
+    /// much, or where the log is not the one that was read before (a copy was put in its place).
+    async fn touched(
+        &mut self,
+        before: &Holding,
+    ) -> Result<Option<(i64, [u8; 32], BTreeSet<String>)>, Error> {
+        let sql =
+            "SELECT number, object, hash FROM audit WHERE number >= $1 ORDER BY number LIMIT $2";
+        let values = vec![before.audited.to_value(), (CHANGES_MAX + 2).to_value()];
         let rows = self.query(sql, values).await?;
         if rows.len() as i64 > CHANGES_MAX + 1 {
             return Ok(None);
@@ -68,16 +72,17 @@ impl Tx {
         let (mut last, mut objects) = (None, BTreeSet::new());
         for mut row in rows {
             let (number, object): (i64, String) = (row.take()?, row.take()?);
+            let seal: [u8; 32] = row.take()?;
             // The entry that was the last one has to be there still.
-            if last.is_none() && number != after {
+            if last.is_none() && (number, seal) != (before.audited, before.seal) {
                 return Ok(None);
             }
-            if number > after {
+            if number > before.audited {
                 objects.insert(object);
             }
-            last = Some(number);
+            last = Some((number, seal));
         }
-        Ok(last.map(|last| (last, objects)))
+        Ok(last.map(|(number, seal)| (number, seal, objects)))
     }
 
     async fn maybe<N: Noun>(&mut self, id: &str) -> Result<Option<N>, Error> {

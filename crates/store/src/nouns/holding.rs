@@ -17,6 +17,8 @@ pub struct Holding {
     pub generation: i64,
     /// The last entry of the audit log that is in it; 0: none.
     pub audited: i64,
+    /// That entry's seal: by it the log is known to be the same one.
+    pub seal: [u8; 32],
     /// Everybody.
     pub organisations: Vec<Organisation>,
     /// All applications, by id.
@@ -64,9 +66,11 @@ impl Tx {
     /// What every question to the store may meet.
     pub async fn holding(&mut self) -> Result<Holding, Error> {
         let applications = self.every().await?;
+        let (audited, seal) = self.audit_head().await?;
         Ok(Holding {
             generation: self.generation().await?,
-            audited: self.audit_head().await?.0,
+            audited,
+            seal,
             organisations: self.every().await?,
             keys: self.held_keys(&applications).await?,
             applications,
@@ -120,6 +124,7 @@ impl Holding {
         let mut out = MAGIC.to_vec();
         out.extend(self.generation.to_be_bytes());
         out.extend(self.audited.to_be_bytes());
+        out.extend(self.seal);
         nouns(&mut out, &self.organisations);
         nouns(&mut out, &self.applications);
         rows(&mut out, self.keys.iter().map(HeldKey::values));
@@ -145,6 +150,7 @@ impl Holding {
         Ok(Self {
             generation: i64::from_be_bytes(reader.take()?),
             audited: i64::from_be_bytes(reader.take()?),
+            seal: reader.take()?,
             organisations: reader.nouns()?,
             applications: reader.nouns()?,
             keys: reader.rows(HeldKey::read)?,
