@@ -543,7 +543,9 @@ impl<'a> Walk<'a> {
                 let cure = if text.outside {
                     "Paths are relative to the folder of this file; look at the variable.".into()
                 } else {
-                    format!("It was looked for at {}.", path.display())
+                    // Control characters say nothing on a terminal, and may do something there.
+                    let shown = path.display().to_string().replace(char::is_control, " ");
+                    format!("It was looked for at {shown}.")
                 };
                 self.fault(Code::File, text.span, message, cure);
                 None
