@@ -49,11 +49,11 @@ const UPGRADE_SOCKET: &str = "upgrade.sock";
 
 /// Run the gateway.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = "Examples:\n  pasarela serve --config pasarela.yaml\n  \
+#[command(after_help = "Examples:\n  pasarela serve\n  \
     pasarela serve --config pasarela.yaml --upgrade    takes over from the one that runs\n\n\
     Exit code 0: ended by a signal or a successor; 1: it could not serve; 2: wrong use.")]
 pub struct Args {
-    /// The configuration file; without one, nothing is on the air yet.
+    /// The configuration file; by default pasarela.yaml in this folder. Without one, nothing is on the air yet.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The folder for what lasts; the file's `storage` by default.
@@ -72,6 +72,8 @@ pub struct Args {
 
 /// Runs until a signal or a successor ends it.
 pub fn run(args: &Args) -> ExitCode {
+    let usual = || Some(PathBuf::from(config::USUAL_FILE)).filter(|path| path.is_file());
+    let args = &Args { config: args.config.clone().or_else(usual), ..args.clone() };
     let loaded = match load(args.config.as_deref(), 1) {
         Ok(loaded) => loaded,
         Err(faults) => {
@@ -119,7 +121,8 @@ pub fn serve(args: &Args, loaded: Loaded, up: impl FnOnce(&Addresses)) -> anyhow
     }
     if args.config.is_none() {
         tracing::warn!(
-            "nothing is on the air: name a file with --config, or see how it looks with `pasarela demo`"
+            "nothing is on the air: there is no pasarela.yaml here; name a file with --config, begin one with `pasarela publish`, or see \
+             how it looks with `pasarela demo`"
         );
     }
     let data = args.data.clone().unwrap_or_else(|| settings.data_dir().to_owned());

@@ -66,6 +66,9 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
 }
 
+/// The file that is meant where none is named, in the folder where a command runs.
+pub const USUAL_FILE: &str = "pasarela.yaml";
+
 /// What holds without a file: nothing on the air, the default addresses.
 pub fn empty(generation: u64) -> Loaded {
     Loaded {

@@ -3,16 +3,17 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::{BufRead as _, BufReader},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use pasarela_testkit::{Gateway, Upstream, eventually, seconds};
+use pasarela_testkit::{Gateway, RawClient, Upstream, eventually, seconds};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -486,4 +487,46 @@ fn several_at_a_time_do_not_lose_each_other() {
     });
     let (out, code) = check(folder.path());
     assert!(out.contains("6 APIs") && code == Some(0), "{out}");
+}
+
+#[test]
+fn what_is_published_in_a_folder_is_served_from_there_without_naming_the_file() {
+    let folder = TempDir::new().unwrap();
+    let version = Arc::new(AtomicUsize::new(0));
+    let service = service(&version);
+    let (_, told, code) = publish(folder.path(), &[&format!("{}/orders?wsdl", service.url())]);
+    assert_eq!(code, Some(0), "{told}");
+    let file = folder.path().join("pasarela.yaml");
+    let yaml = fs::read_to_string(&file).unwrap();
+    // Any port will do here.
+    let line = yaml.lines().find(|line| line.starts_with("listen:")).unwrap();
+    let listen = "listen: { gateway: \"127.0.0.1:0\", console: \"127.0.0.1:0\" }";
+    fs::write(&file, yaml.replacen(line, listen, 1)).unwrap();
+
+    let mut serving = Command::new(env!("CARGO_BIN_EXE_pasarela"))
+        .args(["serve", "--log-format", "json"])
+        .current_dir(folder.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(serving.stderr.take().unwrap()).lines();
+    let mut address = None;
+    for line in lines.map_while(Result::ok) {
+        assert!(!line.contains("nothing is on the air"), "{line}");
+        // The token of the first start stands there too.
+        let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
+        let said = |name| line.get(name).or_else(|| line["fields"].get(name));
+        if said("listener").is_some_and(|listener| listener == "gateway") {
+            address = said("address").and_then(Value::as_str).map(str::to_owned);
+        }
+        if said("message").is_some_and(|message| message == "serving") {
+            break;
+        }
+    }
+    let mut client = RawClient::connect(address.unwrap().parse().unwrap());
+    client.send("GET /order/v1/openapi.json HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answer = client.response();
+    serving.kill().unwrap();
+    serving.wait().unwrap();
+    assert_eq!(answer.status, 200, "{yaml}");
 }

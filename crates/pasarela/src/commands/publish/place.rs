@@ -8,10 +8,11 @@ use std::{
 };
 
 use super::{Code, Refusal, refusal};
-use crate::{config::read_file, import::Bundle};
+use crate::{
+    config::{USUAL_FILE, read_file},
+    import::Bundle,
+};
 
-/// The file that is meant where none is named.
-const USUAL: &str = "pasarela.yaml";
 /// Bytes of a configuration, as its reader takes them.
 const BYTES_MAX: u64 = 16 << 20;
 
@@ -28,7 +29,7 @@ pub(super) struct Place {
 impl Place {
     /// The file that was named, or the usual one, which need not be there.
     pub(super) fn open(named: Option<&Path>) -> Result<Self, Refusal> {
-        let path = named.unwrap_or(Path::new(USUAL)).to_path_buf();
+        let path = named.unwrap_or(Path::new(USUAL_FILE)).to_path_buf();
         let none = |why: String| {
             let message = format!("{} cannot be used: {why}.", path.display());
             let cure = "APIs are declared in a configuration file, not over the administration API. Name the file that \

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::example::Call;
 use crate::{
-    config::{Fault, Settings},
+    config::{Fault, Settings, USUAL_FILE},
     finding::counted,
     import::Source,
 };
@@ -130,9 +130,11 @@ impl Published<'_> {
             notes
                 .push("The file listens on this machine only; `listen` lets others in.".to_owned());
         }
-        notes.push(format!(
-            "A `pasarela serve --config {file}` that runs takes it up by itself; otherwise start it."
-        ));
+        let serve = match self.config.as_os_str() == USUAL_FILE {
+            true => "pasarela serve".to_owned(),
+            false => format!("pasarela serve --config {file}"),
+        };
+        notes.push(format!("A `{serve}` that runs takes it up by itself; otherwise start it."));
         notes
     }
 
