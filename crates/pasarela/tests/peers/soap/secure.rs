@@ -194,7 +194,9 @@ fn soap_signatures_of_xmlsec_and_signxml_are_verified_in_all_their_ways() {
         "signxml-pss",
         "signxml-ecdsa",
     ];
-    for way in ways {
+    for (number, way) in ways.into_iter().enumerate() {
+        // The same call in the same second would be the same message.
+        let body = body.replace(">1<", &format!(">{number}<"));
         let who = if way.ends_with("ecdsa") { &ec } else { &rsa };
         let mut child = program(PYTHON)
             .arg(workspace().join("peers/soap/security/sign.py"))
