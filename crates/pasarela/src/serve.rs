@@ -216,7 +216,12 @@ fn start(
         .context("the runtime does not start")?;
     let file = snapshot;
     let administration = match settings.administered {
-        true => Some(runtime.block_on(admin::open(place(settings, data), data, &file, invite))?),
+        true => Some(runtime.block_on(admin::open(
+            place(settings, data),
+            data,
+            &file,
+            |invitation| invite(invitation, settings.listen.console),
+        ))?),
         false => None,
     };
     let (file, snapshot, until) = with_held(file, administration.as_ref());
@@ -366,11 +371,15 @@ pub(crate) fn place(settings: &Settings, data: &Path) -> pasarela_store::Place {
 }
 
 /// Said once, on the terminal and not in the log: whoever reads it becomes the owner.
-fn invite(invitation: &str) {
+fn invite(invitation: &str, mut console: SocketAddr) {
+    if console.ip().is_unspecified() {
+        // It is answered on this machine only.
+        console.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
     eprintln!(
         "\npasarela: nobody owns this gateway yet. Whoever has this invitation can, within a day:\n\n    \
          curl -X POST -H 'Authorization: Bearer {invitation}' \\\n         \
-         http://ADDRESS-OF-THE-CONSOLE/admin/v1/invitations/accept\n"
+         http://{console}/admin/v1/invitations/accept\n"
     );
 }
 
