@@ -212,6 +212,29 @@ fn parts_are_answered_to_whoever_likes_nothing_better() {
 }
 
 #[test]
+fn what_comes_in_its_turn_is_not_held_however_much_it_is() {
+    let part = "x".repeat(40 << 20);
+    let upstream = answering(INCLUDE, &part);
+    let gateway = files(&upstream, WSDL, "");
+    assert_eq!(post(&gateway, JSON, ONE).status, 200, "everything is warm");
+    let before = gateway.rss();
+    let mut client = gateway.connect();
+    client.send(format!(
+        "POST /t/Echo HTTP/1.1\r\nHost: test\r\n{JSON}\r\nContent-Length: {}\r\n\r\n{ONE}",
+        ONE.len()
+    ));
+    assert_eq!(client.head("POST").status, 200);
+    let (mut length, mut most) = (0, 0);
+    while let Some(piece) = client.piece() {
+        length += piece.len();
+        most = most.max(gateway.rss());
+    }
+    let base64 = (40 << 20) / 3 * 4 + 4;
+    assert!(length >= base64 && length < base64 + 100, "{length} of {base64}");
+    assert!(most < before + (16 << 20), "{} KiB more", (most - before) >> 10);
+}
+
+#[test]
 fn a_bound_on_what_is_held_says_what_to_do() {
     let part = "x".repeat(11 << 20);
     let body = format!(

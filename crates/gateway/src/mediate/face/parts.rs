@@ -17,8 +17,6 @@ use crate::{mediate::is_coded, respond::Refusal};
 
 /// Bytes of a value from which on it travels beside the envelope, where the service asks for MTOM: a part costs a head.
 const BESIDE_BYTES: usize = 1 << 10;
-/// Bytes beside an answer that may stand in its JSON.
-const INLINE_BYTES: u64 = 10 << 20;
 
 /// What is said of a request whose JSON is the root of a message in parts; `None`: it is in none.
 pub(super) fn of_request(head: &Head) -> Result<Option<Related>, Refusal> {
@@ -41,7 +39,8 @@ pub(super) fn of_request(head: &Head) -> Result<Option<Related>, Refusal> {
 /// How the bytes beside an answer are given, and the media type of that where it is not JSON's.
 pub(super) fn wanted(beside: bool, random: [u64; 2]) -> (Wanted, Option<String>) {
     if !beside {
-        return (Wanted::Inline(INLINE_BYTES), None);
+        // As many as may be beside it: they pass through (ADR 0016).
+        return (Wanted::Inline(mime::Limits::default().bytes), None);
     }
     let writer = Writer::new(Boundary::new(both(random)));
     let media = writer.content_type("application/json", ROOT_ID, &[]);
