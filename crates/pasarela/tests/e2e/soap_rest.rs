@@ -121,6 +121,43 @@ fn json_goes_in_and_json_comes_out() {
     assert_eq!(line["method"], "POST");
 }
 
+/// Who calls and how often is asked before anything is turned into anything; what the answer's policies say is on what the
+/// caller gets, not on what the service said.
+#[test]
+fn policies_act_on_the_call_as_it_came_and_on_the_answer_as_it_goes() {
+    let upstream = Upstream::handle(|_| soap(200, &order("")));
+    let gateway = gateway()
+        .file("orders.wsdl", WSDL)
+        .file("port.wsdl", PORT)
+        .file("orders.xsd", TYPES)
+        .file("orders.map.yaml", MAPPING)
+        .file("key", "open-sesame")
+        .top("plans: [{ name: two, rate: 2/h burst 2 }]\napplications:\n  - name: acme\n    keys: [{ file: key }]\n    subscriptions: [{ api: o, plan: two }]\n")
+        .api_with("o", &[&upstream.url()], "contract: orders.wsdl\nrest: { mapping: orders.map.yaml }\nplans: [two]")
+        .start();
+    let ask = |path: &str, fields: &str| {
+        gateway.connect().ask(format!("GET {path} HTTP/1.1\r\nHost: test\r\n{fields}\r\n"))
+    };
+    let key = "X-API-Key: open-sesame\r\n";
+    ask("/o/orders/no-number", "").assert_problem(401, "GW0004");
+    // A call is counted when it is admitted, whatever becomes of it.
+    let wrong = ask("/o/orders/no-number", key);
+    wrong.assert_problem(400, "GW0034");
+    let good = ask("/o/orders/7", key);
+    assert_eq!((good.status, good.text().as_str()), (200, r#"{"total":"10.10"}"#));
+    for answer in [&wrong, &good] {
+        let limit = answer.get("ratelimit").unwrap_or_default();
+        assert!(limit.contains("two"), "{}", answer.brief());
+    }
+    ask("/o/orders/no-number", key).assert_problem(429, "GW0007");
+    let requests = upstream.requests();
+    assert_eq!(requests.len(), 1, "what is refused costs the service nothing");
+    assert_eq!(requests[0].get("x-api-key"), None);
+    let lines = gateway.access_lines(4);
+    let statuses: Vec<_> = lines.iter().map(|line| line["status"].as_u64().unwrap_or(0)).collect();
+    assert_eq!(statuses, [401, 400, 200, 429]);
+}
+
 #[test]
 fn a_mapped_operation_has_its_path_verb_and_parameters() {
     let upstream = Upstream::handle(|_| soap(200, &order("")));
