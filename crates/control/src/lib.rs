@@ -1,9 +1,9 @@
 //! The verbs of administration: each asks who it is, whether they may, changes the store, writes it down.
 //!
 //! All of that happens in one transaction: nobody acts on a right that was taken away meanwhile, and
-//! no change is without its line in the audit log. [`may`] is the only place where roles are looked
+//! no change is without its line in the audit log. [`may()`] is the only place where roles are looked
 //! at. What a configuration file declares is read-only here; the store's part is added to it by
-//! [`compile`]. Time and chance come with each [`Call`].
+//! [`compile()`]. Time and chance come with each [`Call`].
 
 mod call;
 mod compile;
