@@ -154,8 +154,10 @@ fn policies_act_on_the_call_as_it_came_and_on_the_answer_as_it_goes() {
     assert_eq!(requests.len(), 1, "what is refused costs the service nothing");
     assert_eq!(requests[0].get("x-api-key"), None);
     let lines = gateway.access_lines(4);
-    let statuses: Vec<_> = lines.iter().map(|line| line["status"].as_u64().unwrap_or(0)).collect();
-    assert_eq!(statuses, [401, 400, 200, 429]);
+    // Each worker writes its own lines, so their order says nothing.
+    let mut statuses: Vec<_> = lines.iter().filter_map(|line| line["status"].as_u64()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 400, 401, 429]);
 }
 
 #[test]
