@@ -1,6 +1,6 @@
-//! Identify: who calls, by API key or an issuer's token; one that is shown has to be a good one. A key stays here, a token goes
-//! on to the service. Who sends a SOAP message may be told by the message
-//! instead, once it was read: that is `mediate::sender`.
+//! Identify: who calls, by API key or an issuer's token; one that is shown has to be a good one. A key stays here, a token
+//! goes on to the service. Who sends a SOAP message may be told by the message instead, once it was read: that is
+//! `mediate::sender`.
 
 use pasarela_model::Code;
 use pasarela_net::http1::{Head, Name};

@@ -11,7 +11,7 @@ use std::{
 use pasarela_contract::{openapi, soap::SoapContract, wsdl};
 use pasarela_model::{
     Api, HashKey, HttpVersion, Operation, PathSegment, Rate, ServedContract, Snapshot, Timeouts,
-    TokenKeys, UpstreamTls, Visibility,
+    UpstreamTls, Visibility,
 };
 use pasarela_net::{
     pool::Connector,
@@ -388,10 +388,8 @@ impl Plane {
 
     /// The keys of issuers that are to be fetched, for whoever fetches them: where they are, and the ring that they belong on.
     pub fn key_rings(&self) -> impl Iterator<Item = (&str, Option<&[u8]>, &Arc<Ring>)> {
-        self.tokens.fetched().iter().filter_map(|(source, ring)| match source {
-            TokenKeys::Set(_) => None,
-            TokenKeys::At { url, ca_pem } => Some((url.as_str(), ca_pem.as_deref(), ring)),
-        })
+        let all = self.tokens.fetched().iter();
+        all.map(|one| (one.url.as_str(), one.ca_pem.as_deref(), &one.ring))
     }
 
     /// The clusters, for whoever resolves names and asks after health.

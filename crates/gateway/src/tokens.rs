@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use pasarela_model::{Credential, Snapshot, TokenIssuer, TokenKeys};
+use pasarela_model::{Credential, Snapshot, TokenKeys};
 use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
 
@@ -16,8 +16,15 @@ const KNOWN_MAX: usize = 8 << 10;
 pub(crate) struct Tokens {
     issuers: Issuers,
     holders: FxHashMap<(usize, String), usize>,
-    /// Issuers whose keys are elsewhere: where, and the ring that they belong on.
-    fetched: Vec<(TokenKeys, Arc<Ring>)>,
+    fetched: Vec<Elsewhere>,
+}
+
+/// Keys of an issuer that have to be fetched, and the ring that they belong on.
+#[derive(Debug)]
+pub(crate) struct Elsewhere {
+    pub(crate) url: String,
+    pub(crate) ca_pem: Option<Vec<u8>>,
+    pub(crate) ring: Arc<Ring>,
 }
 
 impl Tokens {
@@ -32,10 +39,23 @@ impl Tokens {
         let mut fetched = Vec::new();
         let mut all = Vec::with_capacity(snapshot.issuers.len());
         for issuer in &snapshot.issuers {
-            let keys = ring(issuer, previous).map_err(|bad| (issuer.name.clone(), bad))?;
-            if matches!(issuer.keys, TokenKeys::At { .. }) {
-                fetched.push((issuer.keys.clone(), Arc::clone(&keys)));
-            }
+            let keys = match &issuer.keys {
+                TokenKeys::Set(json) => {
+                    let set = KeySet::read(json).map_err(|bad| (issuer.name.clone(), bad))?;
+                    Arc::new(Ring::new(set))
+                }
+                TokenKeys::At { url, ca_pem } => {
+                    let mut before = previous.into_iter().flat_map(|previous| &previous.fetched);
+                    let same = before.find(|one| (&one.url, &one.ca_pem) == (url, ca_pem));
+                    let ring = same.map_or_else(Arc::default, |one| Arc::clone(&one.ring));
+                    fetched.push(Elsewhere {
+                        url: url.clone(),
+                        ca_pem: ca_pem.clone(),
+                        ring: Arc::clone(&ring),
+                    });
+                    ring
+                }
+            };
             all.push(Issuer {
                 issuer: issuer.issuer.clone(),
                 audiences: issuer.audiences.clone(),
@@ -61,7 +81,7 @@ impl Tokens {
     }
 
     /// Keys that have to be fetched, and where they belong.
-    pub(crate) fn fetched(&self) -> &[(TokenKeys, Arc<Ring>)] {
+    pub(crate) fn fetched(&self) -> &[Elsewhere] {
         &self.fetched
     }
 
@@ -83,18 +103,6 @@ impl Tokens {
             known.borrow_mut().put(digest, application, good.until);
         }
         Ok(application)
-    }
-}
-
-/// The keys of an issuer: those in the snapshot, or those that were fetched last.
-fn ring(issuer: &TokenIssuer, previous: Option<&Tokens>) -> Result<Arc<Ring>, BadKeys> {
-    match &issuer.keys {
-        TokenKeys::Set(json) => Ok(Arc::new(Ring::new(KeySet::read(json)?))),
-        TokenKeys::At { .. } => {
-            let mut before = previous.into_iter().flat_map(|previous| &previous.fetched);
-            let same = before.find(|(source, _)| *source == issuer.keys);
-            Ok(same.map_or_else(Arc::default, |(_, ring)| Arc::clone(ring)))
-        }
     }
 }
 

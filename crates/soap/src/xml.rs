@@ -7,6 +7,7 @@ pub mod canonical;
 pub mod reader;
 pub mod writer;
 
+pub(crate) mod again;
 mod chars;
 mod encoding;
 mod scope;

@@ -1,7 +1,8 @@
 //! An element out of the middle of a message, as XML that needs nothing around it.
 
 use crate::{
-    xml::writer::{escape_attribute, escape_text},
+    xml::again::{declaration, name, value},
+    xml::writer::escape_text,
     xml::{Event, Reader},
 };
 
@@ -49,24 +50,4 @@ impl Verbatim {
         }
         out.push(b'>');
     }
-}
-
-fn declaration(prefix: &str, uri: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(if prefix.is_empty() { b" xmlns" } else { b" xmlns:" });
-    out.extend_from_slice(prefix.as_bytes());
-    value(uri, out);
-}
-
-fn value(text: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"=\"");
-    let _ = escape_attribute(text, out);
-    out.push(b'"');
-}
-
-fn name(prefix: &str, local: &str, out: &mut Vec<u8>) {
-    if !prefix.is_empty() {
-        out.extend_from_slice(prefix.as_bytes());
-        out.push(b':');
-    }
-    out.extend_from_slice(local.as_bytes());
 }

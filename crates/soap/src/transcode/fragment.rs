@@ -1,6 +1,7 @@
 //! The content of an element as a text of XML that needs nothing around it: what `$content` is with `xml_string`.
 
-use crate::xml::writer::{escape_attribute, escape_text};
+use crate::xml::again::{declaration, name, value};
+use crate::xml::writer::escape_text;
 use crate::xml::{Event, Reader};
 
 /// Writes the events of an element's content down again. Comments and instructions are left out; what an outermost element uses
@@ -77,24 +78,4 @@ impl Fragment {
         needed.into_iter().for_each(|(prefix, uri)| declaration(prefix, uri, &mut declarations));
         self.text.splice(at..at, declarations);
     }
-}
-
-fn declaration(prefix: &str, uri: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(if prefix.is_empty() { b" xmlns" } else { b" xmlns:" });
-    out.extend_from_slice(prefix.as_bytes());
-    value(uri, out);
-}
-
-fn value(text: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"=\"");
-    let _ = escape_attribute(text, out);
-    out.push(b'"');
-}
-
-fn name(prefix: &str, local: &str, out: &mut Vec<u8>) {
-    if !prefix.is_empty() {
-        out.extend_from_slice(prefix.as_bytes());
-        out.push(b':');
-    }
-    out.extend_from_slice(local.as_bytes());
 }
