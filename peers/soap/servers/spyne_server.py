@@ -5,6 +5,7 @@ Prints `listening PORT`, then `notified ID STATUS` for each one-way message.
 
 import datetime
 import logging
+import os
 import sys
 from decimal import Decimal
 from socketserver import ThreadingMixIn
@@ -131,7 +132,8 @@ class Orders(ServiceBase):
 
     @rpc(Long, Unicode, _is_async=True)
     def Notify(ctx, id, status):
-        print(f"notified {id} {status}", flush=True)
+        # Not `print`: it writes the end of the line by itself, and another thread's line may come between.
+        os.write(1, f"notified {id} {status}\n".encode())
 
 
 class Money(ComplexModel):

@@ -1,6 +1,6 @@
 //! SOAP through the gateway: what a message is for is read off the message.
 
-use pasarela_testkit::{Gateway, H2Client, Response, Upstream, seconds};
+use pasarela_testkit::{Gateway, H2Client, Response, Upstream, eventually, seconds};
 
 use crate::gateway;
 
@@ -364,10 +364,19 @@ fn judging(upstream: &Upstream, validate: &str) -> Gateway {
     gateway().file("parcels.wsdl", WSDL).api_with("t", &[&upstream.url()], &settings).start()
 }
 
-fn invalid_messages(gateway: &Gateway) -> Vec<String> {
-    let metrics = gateway.console("/metrics").text();
-    let lines = metrics.lines().filter(|line| line.starts_with("pasarela_messages_invalid_total{"));
-    lines.map(str::to_owned).collect()
+/// What is counted of messages that are not what the contract says: a moment later than the caller has its answer.
+fn invalid_messages(gateway: &Gateway, expected: usize) -> Vec<String> {
+    let mut counted = Vec::new();
+    eventually(seconds(5), || {
+        let metrics = gateway.console("/metrics").text();
+        counted = metrics
+            .lines()
+            .filter(|line| line.starts_with("pasarela_messages_invalid_total{"))
+            .map(str::to_owned)
+            .collect();
+        counted.len() >= expected
+    });
+    counted
 }
 
 fn answering(status: u16, body: &str) -> Upstream {
@@ -396,7 +405,7 @@ fn a_request_that_is_not_what_the_contract_says_is_stopped_where_that_is_enforce
             }
         }
         assert_eq!(upstream.requests().len() - before, if passes { 2 } else { 1 });
-        let counted = invalid_messages(&gateway);
+        let counted = invalid_messages(&gateway, 1);
         assert!(
             counted.len() == 1 && counted[0].ends_with("direction=\"request\"} 1"),
             "{counted:?}"
@@ -458,7 +467,8 @@ fn an_answer_that_is_not_what_the_contract_says_is_replaced_where_that_is_enforc
         let reporting = judging(&upstream, "{ answers: report }");
         let answer = post(&reporting, TEXT, &envelope(V11, "", TRACK));
         assert_eq!((answer.status, answer.text()), (status, body));
-        assert_eq!(invalid_messages(&reporting).len(), usize::from(!fine));
+        let expected = usize::from(!fine);
+        assert_eq!(invalid_messages(&reporting, expected).len(), expected);
     }
 }
 
