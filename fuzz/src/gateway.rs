@@ -169,12 +169,13 @@ pub(super) fn route(bytes: &[u8]) {
     let fields = fields(rest);
     let (apis, router) = &*APIS;
     for internal in [false, true] {
+        let sees = |api: usize| internal || apis[api].visibility != Visibility::Private;
         let found = router.find(&Query {
             host: &host,
             path: &target.path,
             query: target.query,
             method: &method,
-            internal,
+            sees: &sees,
             headers: &fields,
         });
         let index = match found {

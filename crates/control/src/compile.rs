@@ -121,6 +121,7 @@ impl<'h> Adding<'h> {
             organisation: Some(*organisation),
             subscriptions: Vec::new(),
             credentials: Vec::new(),
+            networks: Vec::new(),
         });
         Some(index)
     }

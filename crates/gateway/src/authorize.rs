@@ -1,8 +1,15 @@
 //! Authorize: may this caller call this API, and under which plan.
 
-use pasarela_model::Code;
+use pasarela_model::{Code, Visibility};
 
-use crate::{ctx::Ctx, identify::Caller, plane::Plane, respond::Refusal, route::Target};
+use crate::{
+    ctx::Ctx,
+    identify::Caller,
+    plane::Plane,
+    respond::Refusal,
+    route::Target,
+    sight::{answers, sees},
+};
 
 /// The proof that a call is allowed. Only [`authorize`] makes one.
 #[derive(Debug, Clone, Copy)]
@@ -21,8 +28,11 @@ pub(crate) fn authorize(
     ctx: &mut Ctx<'_>,
 ) -> Result<Permit, Refusal> {
     let api = &plane.apis[target.api];
-    if api.partner {
-        may_read(plane, target.api, &caller)?;
+    if api.visibility != Visibility::Public {
+        may_see(plane, target.api, &caller, ctx)?;
+    }
+    if api.limited {
+        answers(plane, target.api, ctx.place())?;
     }
     let application = match caller {
         Caller::Anonymous if !api.keyed => None,
@@ -50,15 +60,31 @@ pub(crate) fn authorize(
     Ok(Permit { target: *target, application })
 }
 
+/// Refuses whoever may not read an API's contract.
+pub(crate) fn may_read(
+    plane: &Plane,
+    api: usize,
+    caller: &Caller,
+    ctx: &Ctx<'_>,
+) -> Result<(), Refusal> {
+    may_see(plane, api, caller, ctx)?;
+    answers(plane, api, ctx.place())
+}
+
 /// Whether a caller may see that an API is there at all. The answer to whoever may not is the
 /// answer to a path that does not exist.
-pub(crate) fn may_read(plane: &Plane, api: usize, caller: &Caller) -> Result<(), Refusal> {
-    let api = &plane.apis[api];
-    if !api.partner {
-        return Ok(());
-    }
-    match caller {
-        Caller::Application(application) if api.subscribers.get(*application).is_some() => Ok(()),
-        _ => Err(Refusal::no_api()),
+pub(crate) fn may_see(
+    plane: &Plane,
+    api: usize,
+    caller: &Caller,
+    ctx: &Ctx<'_>,
+) -> Result<(), Refusal> {
+    let application = match caller {
+        Caller::Anonymous => None,
+        Caller::Application(application) => Some(*application),
+    };
+    match sees(plane, api, ctx.place(), || application) {
+        true => Ok(()),
+        false => Err(Refusal::no_api()),
     }
 }

@@ -322,6 +322,7 @@ mod tests {
             organisation: None,
             subscriptions: Vec::new(),
             credentials: keys.iter().copied().map(Credential::ApiKey).collect(),
+            networks: Vec::new(),
         }
     }
 

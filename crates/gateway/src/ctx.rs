@@ -13,7 +13,9 @@ use pasarela_model::Code;
 use pasarela_net::http1::{Head, Name};
 
 use crate::{
+    identify::Shown,
     observe::{Listener, Protocol, RequestId, Trace},
+    sight::Place,
     worker::{Worker, WorkerPlane},
 };
 
@@ -72,6 +74,8 @@ pub(crate) struct Ctx<'h> {
     pub(crate) soap: bool,
     /// Which SOAP the message turned out to be.
     pub(crate) spoken: Option<Spoken>,
+    /// Whose is what it shows; `None`: nobody has looked yet.
+    pub(crate) shown: Option<Shown>,
     pub(crate) application: Option<usize>,
     /// Whether a key of its own named the application.
     pub(crate) by_key: bool,
@@ -133,6 +137,11 @@ impl<'h> Ctx<'h> {
         self.unix_ns / 1_000_000_000
     }
 
+    /// Where it comes from.
+    pub(crate) fn place(&self) -> Place {
+        Place { internal: self.origin.internal(), client: self.client }
+    }
+
     /// Begins an exchange: gives it an id, a place in a trace, and its caller's address.
     pub(crate) fn begin(
         worker: &'h Worker,
@@ -174,6 +183,7 @@ impl<'h> Ctx<'h> {
             operation: None,
             soap: false,
             spoken: None,
+            shown: None,
             application: None,
             by_key: false,
             plan: None,

@@ -2,7 +2,7 @@
 //! goes on to the service. Who sends a SOAP message may be told by the message instead, once it was read: that is
 //! `mediate::sender`.
 
-use pasarela_model::Code;
+use pasarela_model::{Code, Visibility};
 use pasarela_net::http1::{Head, Name};
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     jwt::Refused,
     respond::Refusal,
     route::Fields,
+    sight::Place,
     worker::WorkerPlane,
 };
 
@@ -36,14 +37,41 @@ pub(crate) enum Unknown {
     Token(Refused),
     /// It is good, and speaks of nobody here.
     Client,
+    /// It is good, and its application may not call from here.
+    Place(By),
 }
 
-/// Whose is what was shown; `Ok(None)`: nothing was. `now`: seconds since 1970.
-pub(crate) fn whose(
-    plane: &WorkerPlane,
-    head: &Head,
-    now: u64,
-) -> Result<Option<(usize, bool)>, Unknown> {
+/// Whose is what a request shows; `Ok(None)`: it shows nothing.
+pub(crate) type Shown = Result<Option<Known>, Unknown>;
+
+/// An application that is known by what was shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    /// Index into the snapshot's applications.
+    pub(crate) application: usize,
+    /// By what.
+    pub(crate) by: By,
+}
+
+/// By what an application is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// A key of its own.
+    Key,
+    /// An issuer's token.
+    Token,
+}
+
+/// Whose is what was shown. `now`: seconds since 1970.
+pub(crate) fn whose(plane: &WorkerPlane, head: &Head, place: Place, now: u64) -> Shown {
+    let Some(known) = shown_by(plane, head, now)? else { return Ok(None) };
+    match plane.sources.allow(known.application, place) {
+        true => Ok(Some(known)),
+        false => Err(Unknown::Place(known.by)),
+    }
+}
+
+fn shown_by(plane: &WorkerPlane, head: &Head, now: u64) -> Shown {
     let fields = Fields(head);
     let shown = match present(&fields) {
         Presented::Token(token) if plane.tokens.is_empty() => well_formed(token),
@@ -55,11 +83,12 @@ pub(crate) fn whose(
         Presented::Malformed => Err(Unknown::Malformed),
         Presented::Key(key) => {
             let application = plane.credentials.find(key).ok_or(Unknown::Key)?;
-            Ok(Some((application, true)))
+            Ok(Some(Known { application, by: By::Key }))
         }
         Presented::Token(token) => {
             let found = plane.tokens.find(token, &plane.known, now).map_err(Unknown::Token)?;
-            Ok(Some((found.ok_or(Unknown::Client)?, false)))
+            let application = found.ok_or(Unknown::Client)?;
+            Ok(Some(Known { application, by: By::Token }))
         }
     }
 }
@@ -73,15 +102,24 @@ pub(crate) fn identify(
     ctx: &mut Ctx<'_>,
 ) -> Result<Caller, Refusal> {
     let api = &plane.apis[api];
-    match whose(plane, head, ctx.now()) {
+    let shown = match ctx.shown {
+        Some(shown) => shown,
+        None => whose(plane, head, ctx.place(), ctx.now()),
+    };
+    ctx.shown = Some(shown);
+    match shown {
         Ok(None) => Ok(Caller::Anonymous),
-        Ok(Some((application, by_key))) => {
-            (ctx.application, ctx.by_key) = (Some(application), by_key);
+        Ok(Some(Known { application, by })) => {
+            (ctx.application, ctx.by_key) = (Some(application), by == By::Key);
             Ok(Caller::Application(application))
         }
         // A partner's API does not exist for others: a bad key must not be told apart from none.
-        Err(why) if api.keyed && !api.partner => Err(unknown(why)),
-        Err(_) => Ok(Caller::Anonymous),
+        Err(why) if api.keyed && api.visibility != Visibility::Partner => Err(unknown(why)),
+        Err(why) => {
+            // One that is ours is not the service's to know, even where it does not count.
+            ctx.by_key = matches!(why, Unknown::Place(By::Key));
+            Ok(Caller::Anonymous)
+        }
     }
 }
 
@@ -114,6 +152,10 @@ fn unknown(why: Unknown) -> Refusal {
         Unknown::Conflict => "X-API-Key and Authorization hold different keys",
         Unknown::Malformed => "the key is repeated or malformed",
         Unknown::Key => "no application holds this key",
+        Unknown::Place(_) => {
+            let why = "the application may not call from this address";
+            return Refusal::new(Code::NetworkRefused, why);
+        }
         Unknown::Client => "the token is good, but no application here goes by its client",
         Unknown::Token(refused) => {
             return Refusal::new(

@@ -29,6 +29,7 @@ mod route;
 pub mod router;
 mod serve_h1;
 mod serve_h2;
+mod sight;
 mod soon;
 mod tend;
 mod texts;

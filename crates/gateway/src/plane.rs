@@ -10,8 +10,8 @@ use std::{
 
 use pasarela_contract::{openapi, soap::SoapContract, wsdl};
 use pasarela_model::{
-    Api, HashKey, HttpVersion, Operation, PathSegment, Rate, ServedContract, Snapshot, Timeouts,
-    UpstreamTls, Visibility,
+    Api, HashKey, HttpVersion, IpNet, Operation, PathSegment, Rate, ServedContract, Snapshot,
+    Timeouts, UpstreamTls, Visibility,
 };
 use pasarela_net::{
     pool::Connector,
@@ -29,6 +29,7 @@ use crate::{
     observe::{Metrics, Slot},
     proofs::{self, Remembered},
     router::Router,
+    sight::Sources,
     soon::soon,
     texts::{Text, Texts},
     tokens::Tokens,
@@ -97,6 +98,8 @@ pub struct Plane {
     /// Messages that came and may not come again.
     pub(crate) remembered: Remembered,
     pub(crate) tokens: Tokens,
+    /// From where the calls of some applications may come.
+    pub(crate) sources: Sources,
     pub(crate) apis: Vec<ApiPlane>,
     /// What the APIs' parts name.
     pub(crate) texts: Texts,
@@ -109,10 +112,12 @@ pub struct Plane {
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct ApiPlane {
-    /// For everybody but its subscribers it does not exist.
-    pub(crate) partner: bool,
+    /// For whom it exists.
+    pub(crate) visibility: Visibility,
     /// A key is asked for.
     pub(crate) keyed: bool,
+    /// Those who may see it may not call it from everywhere.
+    pub(crate) limited: bool,
     /// Whether `Upgrade` may turn a connection into a tunnel.
     pub(crate) upgrade: bool,
     /// Its contract is a WSDL: its calls are SOAP, or become it.
@@ -143,6 +148,8 @@ pub(crate) struct ApiPlane {
     pub(crate) timeouts: Timeouts,
     /// How each target is connected to; same order as the targets.
     pub(crate) connectors: SmallVec<[Connector; 1]>,
+    /// From where it answers, where that is not everywhere or nowhere.
+    pub(crate) networks: Box<[IpNet]>,
     /// Its contract, ready to be served; made when it is first asked for.
     pub(crate) contract: OnceLock<ContractPages>,
     /// Its contract compiled, where that is a WSDL.
@@ -265,10 +272,15 @@ impl ContractPages {
 }
 
 impl ApiPlane {
+    /// Its messages may tell who sends them, where their caller does not.
+    pub(crate) fn says_itself(&self) -> bool {
+        self.security.is_some() && self.visibility == Visibility::Partner
+    }
+
     /// It will be called soon.
     #[inline]
     pub(crate) fn soon(&self) {
-        soon(&self.partner);
+        soon(&self.visibility);
         soon(&self.body_bytes);
         soon(&self.timeouts);
         soon(&self.connectors);
@@ -328,8 +340,9 @@ impl Plane {
             let upstream = &api.upstream;
             let cluster = Arc::new(Cluster::new(upstream, before));
             apis.push(ApiPlane {
-                partner: api.visibility == Visibility::Partner,
+                visibility: api.visibility,
                 keyed: !api.plans.is_empty(),
+                limited: api.visibility != Visibility::Private && !api.networks.is_empty(),
                 upgrade: api.upgrade,
                 wsdl: api.contract.as_ref().is_some_and(|contract| contract.wsdl),
                 preserve_host: upstream.preserve_host,
@@ -352,6 +365,7 @@ impl Plane {
                     .collect(),
                 timeouts: upstream.timeouts,
                 connectors: connectors(api, &snapshot, &mut tls)?,
+                networks: api.networks.as_slice().into(),
                 contract: OnceLock::new(),
                 soap: contracts.of(api)?,
                 security: security(api)?,
@@ -373,8 +387,10 @@ impl Plane {
         let remembered = previous.map(|old| old.remembered.clone()).unwrap_or_default();
         let tokens = Tokens::build(&snapshot, previous.map(|old| &old.tokens))
             .map_err(|(issuer, source)| CompileError::Keys { issuer, source })?;
+        let sources = Sources::new(&snapshot.applications);
         Ok(Self {
             snapshot,
+            sources,
             router,
             credentials,
             holders,

@@ -18,7 +18,7 @@ use pasarela_net::http1::Head;
 
 use crate::{
     admit::{admit, has_room},
-    authorize::{Permit, authorize, may_read},
+    authorize::{Permit, authorize, may_read, may_see},
     ctx::Ctx,
     downstream::Downstream,
     forward::forward,
@@ -80,7 +80,7 @@ async fn carry<'h, D: Downstream>(
         Routed::Call(target) => target,
         Routed::Contract(api, page) => {
             let caller = identify(&plane, api, head, ctx)?;
-            may_read(&plane, api, &caller)?;
+            may_read(&plane, api, &caller, ctx)?;
             return respond::contract(worker, down, head, ctx, &plane, (api, page)).await;
         }
     };
@@ -127,7 +127,7 @@ async fn carry_signed<'h, D: Downstream>(
         return Err(Refusal::new(Code::Internal, "security without a contract"));
     };
     let mut order = mediate::request(plane, target.api, down.framing(), head)?;
-    let known = may_read(plane, target.api, &by_key).is_ok();
+    let known = may_see(plane, target.api, &by_key, ctx).is_ok();
     let sent = async {
         let mut ahead = mediate::open(contract, &mut order, down, head, ctx).await?;
         let read = (&mut order, &mut ahead);

@@ -1,6 +1,6 @@
 //! Route: which API, which operation. The first thing decided, on the one form of path and host.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::Cell};
 
 use pasarela_model::Code;
 use pasarela_net::http1::{Head, Name, Version};
@@ -8,10 +8,11 @@ use pasarela_net::http1::{Head, Name, Version};
 use crate::{
     credentials,
     ctx::Ctx,
-    identify::whose,
+    identify::{Shown, whose},
     path::{self, PathFault},
     respond::Refusal,
     router::{self, Found, Page, Query},
+    sight::{self, answers},
     worker::WorkerPlane,
 };
 
@@ -70,12 +71,22 @@ pub(crate) fn route<'h>(
         }
         _ => {}
     }
+    // Found out once, and only where somebody asks.
+    let (place, now) = (ctx.place(), ctx.now());
+    let shown = Cell::new(None);
+    let who = || {
+        let found: Shown = shown.get().unwrap_or_else(|| whose(plane, head, place, now));
+        shown.set(Some(found));
+        found.ok().flatten().map(|known| known.application)
+    };
+    // A message says who sends it when it is read, which is later.
+    let sees = |api: usize| plane.apis[api].says_itself() || sight::sees(plane, api, place, who);
     let query = Query {
         host: &ctx.host,
         path: &ctx.path,
         query: ctx.query,
         method: head.method(),
-        internal: ctx.origin.internal(),
+        sees: &sees,
         headers: &Fields(head),
     };
     let found = plane.router.find(&query);
@@ -83,7 +94,8 @@ pub(crate) fn route<'h>(
         // Some servers drop what follows `;` in a segment before they look at the path. Where that
         // would lead to another API, and so past its policy, the path has two meanings (T8).
         let cut = without_parameters(&ctx.path);
-        let other = plane.router.find(&Query { path: &cut, ..query });
+        let strictly = |api: usize| sight::sees(plane, api, place, who);
+        let other = plane.router.find(&Query { path: &cut, sees: &strictly, ..query });
         if other.api().is_some() && other.api() != found.api() {
             return Err(Refusal::new(
                 Code::AmbiguousPath,
@@ -91,6 +103,12 @@ pub(crate) fn route<'h>(
             ));
         }
     }
+    // Of an address that nobody has, nobody may learn more by the time it takes: it is found out who asks there too (T28).
+    let visible = match found.api() {
+        None => who().is_some(),
+        Some(api) => sight::sees(plane, api, place, who),
+    };
+    ctx.shown = shown.get();
     match found {
         Found::Api { api, operation, rest, soap } => {
             (ctx.api, ctx.operation, ctx.soap) = (Some(api), operation, soap);
@@ -102,17 +120,17 @@ pub(crate) fn route<'h>(
         }
         Found::NoApi => Err(Refusal::no_api()),
         // Whoever may not see an API may not learn from its answers that it is there (T28).
-        Found::NoOperation { api } | Found::MethodNotAllowed { api, .. }
-            if !may_see(plane, api, head, ctx.now()) =>
-        {
+        Found::NoOperation { .. } | Found::MethodNotAllowed { .. } if !visible => {
             Err(Refusal::no_api())
         }
         Found::NoOperation { api } => {
             ctx.api = Some(api);
+            answers(plane, api, place)?;
             Err(Refusal::new(Code::NoSuchOperation, "nothing in the API's contract has this path"))
         }
         Found::MethodNotAllowed { api, allow } => {
             ctx.api = Some(api);
+            answers(plane, api, place)?;
             Err(Refusal::new(Code::MethodNotAllowed, format!("this path answers {allow}"))
                 .allow(allow))
         }
@@ -129,15 +147,6 @@ fn without_parameters(path: &str) -> String {
         }
     }
     if cut.is_empty() { "/".to_owned() } else { cut }
-}
-
-fn may_see(plane: &WorkerPlane, api: usize, head: &Head, now: u64) -> bool {
-    let api = &plane.apis[api];
-    if !api.partner {
-        return true;
-    }
-    let application = whose(plane, head, now).ok().flatten();
-    application.is_some_and(|(application, _)| api.subscribers.get(application).is_some())
 }
 
 fn bad_path(fault: PathFault) -> Refusal {

@@ -9,7 +9,7 @@
 //! 2. the longer base path, on segment boundaries;
 //! 3. the API that demands more header fields; then the one that stands first in the file.
 //!
-//! A candidate that the caller may not see (private, from outside) or whose header fields are
+//! A candidate that the caller may not see (private or for partners) or whose header fields are
 //! missing is passed over as if it did not exist, and the next best is taken. Once the API is
 //! found it is kept: an unknown operation of it is a 404 or 405, not a reason to look elsewhere.
 //!
@@ -46,8 +46,8 @@ pub struct Query<'a> {
     pub query: Option<&'a [u8]>,
     /// As sent: methods are case-sensitive (RFC 9110 §9.1).
     pub method: &'a str,
-    /// Whether the request came in on the internal listener.
-    pub internal: bool,
+    /// Whether the caller may see this API; asked only of those that not everybody may.
+    pub sees: &'a dyn Fn(usize) -> bool,
     /// Asked only where an API demands header fields or speaks SOAP.
     pub headers: &'a dyn Headers,
 }
@@ -129,7 +129,8 @@ pub struct Router {
 #[derive(Debug)]
 #[repr(align(64))]
 struct Entry {
-    private: bool,
+    /// Not everybody may see it.
+    guarded: bool,
     rest: bool,
     soap: bool,
     pass_undeclared: bool,
@@ -230,7 +231,7 @@ impl Router {
         bases.candidates(query.path.as_bytes()).find_map(|(base, first)| {
             let mut next = first;
             while let Some(entry) = self.entries.get(next) {
-                if self.texts.get(entry.base).as_bytes() == base && entry.is_meant_by(query) {
+                if self.texts.get(entry.base).as_bytes() == base && entry.is_meant_by(next, query) {
                     return Some((next, entry));
                 }
                 next = entry.next as usize;
@@ -247,7 +248,7 @@ impl Entry {
             .as_deref()
             .map(|contract| if contract.wsdl { ContractKind::Wsdl } else { ContractKind::OpenApi });
         Self {
-            private: api.visibility == Visibility::Private,
+            guarded: api.visibility != Visibility::Public,
             headers: api.headers.as_slice().into(),
             base,
             next: LAST,
@@ -260,12 +261,11 @@ impl Entry {
     }
 
     /// Whether the caller may see this API and carries the header fields it demands.
-    fn is_meant_by(&self, query: &Query<'_>) -> bool {
-        (query.internal || !self.private)
-            && self.headers.iter().all(|demanded| {
-                let value = query.headers.get(&demanded.name);
-                value.is_some_and(|value| value.trim_ascii() == demanded.value.as_bytes())
-            })
+    fn is_meant_by(&self, api: usize, query: &Query<'_>) -> bool {
+        self.headers.iter().all(|demanded| {
+            let value = query.headers.get(&demanded.name);
+            value.is_some_and(|value| value.trim_ascii() == demanded.value.as_bytes())
+        }) && (!self.guarded || (query.sees)(api))
     }
 
     /// Length of the base path.

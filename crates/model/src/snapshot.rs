@@ -38,6 +38,9 @@ pub struct Api {
     pub version: u32,
     /// Who may see it.
     pub visibility: Visibility,
+    /// From where it answers on listeners that are not the internal one; empty: a private API from nowhere (but to the owner's
+    /// applications), others from everywhere.
+    pub networks: Vec<IpNet>,
     /// Host it answers on; `None`: any.
     pub host: Option<HostPattern>,
     /// Base path without a trailing slash (`/tracking/v1`); empty for the root.
@@ -77,6 +80,7 @@ impl Api {
             name: name.to_owned(),
             version,
             visibility: Visibility::default(),
+            networks: Vec::new(),
             host: None,
             base_path: format!("/{name}/v{version}"),
             headers: Vec::new(),
@@ -156,7 +160,7 @@ pub enum Check {
 /// Who may see an API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Visibility {
-    /// Answers on the internal listener only; elsewhere it does not exist.
+    /// Answers on the internal listener, to its networks and to the owner's applications; for everybody else it does not exist.
     #[default]
     Private,
     /// Answers applications that subscribe to it; for everybody else it does not exist.
@@ -513,6 +517,8 @@ pub struct Application {
     pub subscriptions: Vec<Subscription>,
     /// What it proves itself with.
     pub credentials: Vec<Credential>,
+    /// From where its calls may come; empty: from everywhere.
+    pub networks: Vec<IpNet>,
 }
 
 /// Application × plan, for one API.

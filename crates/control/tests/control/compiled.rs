@@ -42,6 +42,7 @@ fn file() -> Snapshot {
             organisation: None,
             subscriptions: vec![],
             credentials: vec![Credential::ApiKey(KeyDigest([7; 32]))],
+            networks: Vec::new(),
         }],
         ..Snapshot::default()
     }

@@ -62,6 +62,10 @@ pub(crate) async fn sender<D: Downstream>(
         let why = "the key and the message are of two applications";
         return Err(Refusal::new(Code::AuthenticationFailed, why));
     }
+    if !plane.sources.allow(accepted.holder, ctx.place()) {
+        let why = "the application may not call from this address";
+        return Err(Refusal::new(Code::NetworkRefused, why));
+    }
     for hash in &accepted.once {
         match plane.remembered.replays().see(hash, now) {
             Seen::Never => (),

@@ -49,6 +49,7 @@ pub(crate) fn serve(apis: Vec<Api>) -> SocketAddr {
         organisation: None,
         subscriptions: subscriptions.map(|api| Subscription { api, plan: 0 }).collect(),
         credentials: vec![Credential::ApiKey(KeyDigest(Sha256::digest(KEY).into()))],
+        networks: Vec::new(),
     };
     let snapshot = Snapshot {
         generation: 1,

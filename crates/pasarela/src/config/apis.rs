@@ -16,18 +16,20 @@ use super::{
     pem,
     process::{hide_password, long},
     rest,
+    sight::{networks, visibility},
     tree::{Kind, Node},
     units,
     walk::{Fields, Walk, start_of},
     ws_security,
 };
 
-pub(crate) const KEYS: [&str; 25] = [
+pub(crate) const KEYS: [&str; 26] = [
     "name",
     "version",
     "contract",
     "upstreams",
     "visibility",
+    "networks",
     "faces",
     "rest",
     "plans",
@@ -211,7 +213,9 @@ fn one(
         contracts::read(walk, node, &chosen.face, &|subject| chosen.place(subject))
     });
     let soap = contract.as_ref().map(|contract| contract.as_ref().is_some_and(|c| c.soap));
-    let visibility = visibility(walk, fields, internal);
+    let networks = networks(walk, fields);
+    let elsewhere = internal || fields.get("networks").is_some();
+    let visibility = visibility(walk, fields, elsewhere);
     // Of a contract that cannot be read nobody knows whether it would have been a WSDL.
     let unread = matches!(contract, Some(None));
     let faces = faces(walk, fields, soap.unwrap_or(false) || unread);
@@ -309,6 +313,7 @@ fn one(
         name: item.name.as_ref()?.value.clone(),
         version: version?,
         visibility: visibility?,
+        networks: networks?,
         host: address.host?,
         base_path: address.path?,
         headers: address.headers?,
@@ -346,30 +351,6 @@ fn reply_addresses(walk: &Walk<'_>, node: &Node) -> Option<Vec<String>> {
     };
     let addresses: Vec<_> = items.iter().map(read).collect();
     addresses.into_iter().collect()
-}
-
-fn visibility(walk: &Walk<'_>, fields: &Fields<'_>, internal: bool) -> Option<Visibility> {
-    let words = [
-        ("private", Visibility::Private),
-        ("partner", Visibility::Partner),
-        ("public", Visibility::Public),
-    ];
-    let node = fields.get("visibility");
-    let visibility =
-        node.map_or(Some(Visibility::default()), |node| walk.word(node, "`visibility`", &words))?;
-    if visibility == Visibility::Private && !internal {
-        let (is, span) = match node {
-            Some(node) => ("it is private", node.span),
-            None => ("it is private, as every API that says nothing else", fields.span),
-        };
-        walk.warn(
-            Code::Unreachable,
-            span,
-            format!("This API answers nobody: {is}, and there is no internal listener."),
-            "Add `internal: 10.0.0.5:8082` under `listen`, or write `visibility: public`.",
-        );
-    }
-    Some(visibility)
 }
 
 fn faces(walk: &Walk<'_>, fields: &Fields<'_>, soap: bool) -> Option<Vec<Face>> {

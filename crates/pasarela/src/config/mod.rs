@@ -23,6 +23,7 @@ mod process;
 mod proofs;
 mod rest;
 pub mod settings;
+mod sight;
 mod source;
 mod tree;
 mod units;

@@ -14,6 +14,7 @@ use super::{
     names::{Item, Section},
     price::{self, Price},
     proofs,
+    sight::networks,
     tree::{Kind, Node},
     units,
     walk::{Text, Walk, shown_word, start_of},
@@ -21,8 +22,16 @@ use super::{
 
 pub(crate) const ORGANISATION_KEYS: [&str; 2] = ["name", "kind"];
 pub(crate) const PLAN_KEYS: [&str; 4] = ["name", "rate", "quota", "price"];
-pub(crate) const APPLICATION_KEYS: [&str; 7] =
-    ["name", "organisation", "subscriptions", "keys", "tokens", "users", "certificates"];
+pub(crate) const APPLICATION_KEYS: [&str; 8] = [
+    "name",
+    "organisation",
+    "subscriptions",
+    "keys",
+    "tokens",
+    "users",
+    "certificates",
+    "networks",
+];
 
 /// Bytes of a file that holds an API key.
 const KEY_BYTES_MAX: u64 = 4 << 10;
@@ -200,11 +209,13 @@ fn application(
     let tokens = fields
         .get("tokens")
         .map_or(Some(Vec::new()), |node| taken.clients.read(walk, node, name, offer.issuers));
+    let networks = networks(walk, fields);
     Some(Application {
         name: item.name.as_ref()?.value.clone(),
         organisation: organisation.map_or(Some(None), |found| found.map(Some))?,
         subscriptions: subscriptions?,
         credentials: [credentials?, proofs?, tokens?].concat(),
+        networks: networks?,
     })
 }
 

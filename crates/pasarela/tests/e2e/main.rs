@@ -4,6 +4,7 @@
 //! Each starts a gateway of its own on port 0; defaults hold unless a smaller number makes the
 //! story quicker. `PASARELA_FULL=1` runs the long forms.
 
+mod access;
 mod admin;
 mod admission;
 mod balance;
