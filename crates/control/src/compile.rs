@@ -122,6 +122,7 @@ impl<'h> Adding<'h> {
             subscriptions: Vec::new(),
             credentials: Vec::new(),
             networks: Vec::new(),
+            keys: std::sync::Arc::default(),
         });
         Some(index)
     }

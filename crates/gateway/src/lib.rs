@@ -37,7 +37,7 @@ mod tokens;
 mod worker;
 
 pub use plane::{CompileError, Plane};
-pub use tend::tend;
+pub use tend::{tend, until_else};
 pub use worker::{Phase, Shared, Socket, run};
 
 /// An error and its causes, in one line for a log.

@@ -151,6 +151,16 @@ impl Limiter {
         self.decision(used + self.cost <= self.room, used)
     }
 
+    /// A limiter for a rate, after the one that there was, if there was one: the same where the rate is, else one as full in
+    /// proportion.
+    pub(crate) fn following(before: Option<&Arc<Self>>, rate: Rate, now_ns: u64) -> Arc<Self> {
+        match before {
+            Some(same) if same.rate() == rate => Arc::clone(same),
+            Some(changed) => Arc::new(changed.with_rate(rate, now_ns)),
+            None => Arc::new(Self::new(rate)),
+        }
+    }
+
     /// A limiter for another rate that is as full, in proportion, as this one is now. The used
     /// part is rounded up, so that no number of reloads makes room.
     fn with_rate(&self, rate: Rate, now_ns: u64) -> Self {
@@ -269,8 +279,8 @@ pub struct LimiterKey {
     pub version: u32,
 }
 
-/// Every limiter of a snapshot. Built beside a snapshot, asked when the data plane is built;
-/// requests hold the `Arc<Limiter>` and never look up here.
+/// Every limiter of a snapshot by name. Built and asked when a data plane is compiled whole, and then let go: requests hold the
+/// `Arc<Limiter>`.
 #[derive(Debug, Default)]
 pub struct LimiterTable {
     limiters: FxHashMap<LimiterKey, Arc<Limiter>>,
@@ -287,10 +297,8 @@ impl LimiterTable {
         let mut limiters = FxHashMap::default();
         limiters.reserve(wanted.len());
         for (key, rate) in wanted {
-            limiters.entry(key.clone()).or_insert_with(|| match old.and_then(|old| old.get(key)) {
-                Some(same) if same.rate() == *rate => Arc::clone(same),
-                Some(changed) => Arc::new(changed.with_rate(*rate, now_ns)),
-                None => Arc::new(Limiter::new(*rate)),
+            limiters.entry(key.clone()).or_insert_with(|| {
+                Limiter::following(old.and_then(|old| old.get(key)), *rate, now_ns)
             });
         }
         Self { limiters }
@@ -309,6 +317,12 @@ impl LimiterTable {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.limiters.is_empty()
+    }
+}
+
+impl FromIterator<(LimiterKey, Arc<Limiter>)> for LimiterTable {
+    fn from_iter<I: IntoIterator<Item = (LimiterKey, Arc<Limiter>)>>(all: I) -> Self {
+        Self { limiters: all.into_iter().collect() }
     }
 }
 

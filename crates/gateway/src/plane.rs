@@ -2,6 +2,16 @@
 //!
 //! Compiled aside, swapped whole (P4). What must survive a reload (how full a rate limit is, which
 //! server is ejected) is taken over from the previous plane by name, never by index.
+//!
+//! Compiling one change costs about one change. What the two snapshots share (see [`pasarela_model::Pages`]), the two planes share
+//! as well: where the APIs are the same ones, so are their routes, servers and contracts (`surface`), of which only the pages
+//! are copied whose subscribers change (`subscribers`); of who calls, only what changed is made anew (`callers`). What comes
+//! out is what compiling from nothing gives: a test compares them.
+
+mod callers;
+mod subscribers;
+#[cfg(test)]
+mod tests;
 
 use std::{
     borrow::Cow,
@@ -10,7 +20,7 @@ use std::{
 
 use pasarela_contract::{openapi, soap::SoapContract, wsdl};
 use pasarela_model::{
-    Api, HashKey, HttpVersion, IpNet, Operation, PathSegment, Rate, ServedContract, Snapshot,
+    Api, HashKey, HttpVersion, IpNet, Operation, Pages, PathSegment, ServedContract, Snapshot,
     Timeouts, UpstreamTls, Visibility,
 };
 use pasarela_net::{
@@ -21,11 +31,12 @@ use pasarela_soap::security::{Holders, Policy};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use self::callers::Callers;
+pub(crate) use self::subscribers::{Subscriber, Subscribers};
 use crate::{
     cluster::{Budget, Cluster, hash_key},
     credentials::{CredentialIndex, SharedKey},
     jwt::{BadKeys, Ring},
-    limiter::{Limiter, LimiterKey, LimiterTable, RateFields},
     observe::{Metrics, Slot},
     proofs::{self, Remembered},
     router::Router,
@@ -91,25 +102,24 @@ pub enum CompileError {
 pub struct Plane {
     /// What it was compiled from.
     pub snapshot: Arc<Snapshot>,
-    pub(crate) router: Router,
+    pub(crate) router: Arc<Router>,
     pub(crate) credentials: CredentialIndex,
     /// By what the senders of messages are known.
-    pub(crate) holders: Holders,
+    pub(crate) holders: Arc<Holders>,
     /// Messages that came and may not come again.
     pub(crate) remembered: Remembered,
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: Arc<Tokens>,
     /// From where the calls of some applications may come.
-    pub(crate) sources: Sources,
-    pub(crate) apis: Vec<ApiPlane>,
+    pub(crate) sources: Arc<Sources>,
+    pub(crate) apis: Pages<ApiPlane>,
     /// What the APIs' parts name.
-    pub(crate) texts: Texts,
-    limiters: LimiterTable,
+    pub(crate) texts: Arc<Texts>,
 }
 
 /// One API's part. With ten thousand of them most are in no cache when a request comes, so what a
 /// good request reads is here, in the order in which it does, also where the snapshot says the
 /// same; and what there is usually one of stands in place.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[repr(C, align(64))]
 pub(crate) struct ApiPlane {
     /// For whom it exists.
@@ -151,13 +161,13 @@ pub(crate) struct ApiPlane {
     /// From where it answers, where that is not everywhere or nowhere.
     pub(crate) networks: Box<[IpNet]>,
     /// Its contract, ready to be served; made when it is first asked for.
-    pub(crate) contract: OnceLock<ContractPages>,
+    pub(crate) contract: Arc<OnceLock<ContractPages>>,
     /// Its contract compiled, where that is a WSDL.
     pub(crate) soap: Option<Arc<SoapContract>>,
     /// What its messages have to say about their senders, where WS-Security ends here.
     pub(crate) security: Option<Arc<Policy>>,
     /// Each operation's path from the root, for traces: `/rates/v2/quotes/{id}`.
-    pub(crate) routes: Vec<String>,
+    pub(crate) routes: Arc<[String]>,
 }
 
 /// What the requests to a target say.
@@ -167,50 +177,6 @@ pub(crate) struct TargetTexts {
     pub(crate) path: Text,
     /// `Host`, where the caller's is not preserved.
     pub(crate) host: Text,
-}
-
-/// Who may call an API, by application. Most APIs that are one of many have one.
-#[derive(Debug, Default)]
-pub(crate) enum Subscribers {
-    #[default]
-    None,
-    One(usize, Subscriber),
-    Many(FxHashMap<usize, Subscriber>),
-}
-
-impl Subscribers {
-    /// What an application may.
-    #[inline]
-    pub(crate) fn get(&self, application: usize) -> Option<&Subscriber> {
-        match self {
-            Self::One(only, subscriber) if *only == application => Some(subscriber),
-            Self::None | Self::One(..) => None,
-            Self::Many(many) => many.get(&application),
-        }
-    }
-
-    /// For an application that is there already the last one counts.
-    fn insert(&mut self, application: usize, subscriber: Subscriber) {
-        *self = match std::mem::take(self) {
-            Self::One(other, its) if other != application => {
-                Self::Many([(other, its), (application, subscriber)].into_iter().collect())
-            }
-            Self::None | Self::One(..) => Self::One(application, subscriber),
-            Self::Many(mut many) => {
-                many.insert(application, subscriber);
-                Self::Many(many)
-            }
-        };
-    }
-}
-
-/// An application's right to call an API.
-#[derive(Debug)]
-pub(crate) struct Subscriber {
-    /// Index into the snapshot's plans.
-    pub(crate) plan: usize,
-    /// Its rate limit, where the plan has one.
-    pub(crate) rate: Option<(Arc<Limiter>, Arc<RateFields>)>,
 }
 
 /// A document cut where the gateway's own address belongs, so that serving it under whatever name
@@ -317,21 +283,77 @@ impl Plane {
         metrics: &Metrics,
         now_ns: u64,
     ) -> Result<Self, CompileError> {
-        let credentials =
-            CredentialIndex::build(&snapshot.applications).map_err(CompileError::SharedKey)?;
-        let holders = proofs::holders(&snapshot.applications).map_err(|index| {
-            let application = snapshot.applications.get(index).map(|known| known.name.clone());
-            CompileError::Proof { application: application.unwrap_or_default() }
-        })?;
-        let limiters =
-            LimiterTable::reconcile(previous.map(|old| &old.limiters), &rates(&snapshot), now_ns);
-        let fields: Vec<_> = snapshot
-            .plans
-            .iter()
-            .map(|plan| plan.rate.map(|rate| Arc::new(RateFields::new(&plan.name, &rate))))
-            .collect();
-        let slots = metrics.slots(&snapshot);
-        let clusters = previous.map(Self::clusters).unwrap_or_default();
+        let Callers { credentials, holders, tokens, sources } =
+            Callers::compile(&snapshot, previous)?;
+        let Surface { router, texts, apis } = match previous {
+            Some(old) if old.has_the_apis_of(&snapshot) => {
+                let mut surface = old.surface();
+                subscribers::enter_changes(&snapshot, &mut surface.apis, old, now_ns);
+                surface
+            }
+            _ => {
+                let mut surface = Surface::compile(&snapshot, previous, metrics)?;
+                subscribers::enter_all(&snapshot, &mut surface.apis, previous, now_ns);
+                surface
+            }
+        };
+        let remembered = previous.map(|old| old.remembered.clone()).unwrap_or_default();
+        Ok(Self {
+            snapshot,
+            router,
+            credentials,
+            holders,
+            remembered,
+            tokens,
+            sources,
+            apis,
+            texts,
+        })
+    }
+
+    /// Whether the APIs of a snapshot are the ones of this plane, all else that their parts are made of being the same too. Plans may have
+    /// come to those that were there.
+    fn has_the_apis_of(&self, snapshot: &Snapshot) -> bool {
+        let own = &self.snapshot;
+        own.apis.is_same(&snapshot.apis)
+            && own.limits == snapshot.limits
+            && snapshot.plans.starts_with(&own.plans)
+    }
+
+    fn surface(&self) -> Surface {
+        Surface {
+            router: Arc::clone(&self.router),
+            texts: Arc::clone(&self.texts),
+            apis: self.apis.clone(),
+        }
+    }
+
+    /// Whether this plane's APIs and their servers are another's, so that whoever tends them has nothing new to do.
+    pub(crate) fn has_the_servers_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.router, &other.router)
+    }
+
+    /// Whether whose tokens are taken, and for whom, is the same as in another plane.
+    pub fn has_the_issuers_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.tokens, &other.tokens)
+    }
+}
+
+/// The parts of a plane that follow from its APIs alone; their subscribers are entered later.
+struct Surface {
+    router: Arc<Router>,
+    texts: Arc<Texts>,
+    apis: Pages<ApiPlane>,
+}
+
+impl Surface {
+    fn compile(
+        snapshot: &Snapshot,
+        previous: Option<&Plane>,
+        metrics: &Metrics,
+    ) -> Result<Self, CompileError> {
+        let slots = metrics.slots(snapshot);
+        let clusters = previous.map(Plane::clusters).unwrap_or_default();
         let (mut tls, mut texts) = (TlsCache::default(), Texts::default());
         let mut contracts = Contracts::new(previous);
         let mut apis = Vec::with_capacity(snapshot.apis.len());
@@ -364,44 +386,20 @@ impl Plane {
                     })
                     .collect(),
                 timeouts: upstream.timeouts,
-                connectors: connectors(api, &snapshot, &mut tls)?,
+                connectors: connectors(api, snapshot, &mut tls)?,
                 networks: api.networks.as_slice().into(),
-                contract: OnceLock::new(),
+                contract: Arc::default(),
                 soap: contracts.of(api)?,
                 security: security(api)?,
                 routes: api.operations.iter().map(|operation| template(api, operation)).collect(),
             });
         }
-        for (index, application) in snapshot.applications.iter().enumerate() {
-            for subscription in &application.subscriptions {
-                let rate = fields[subscription.plan].clone().and_then(|fields| {
-                    let key = limiter_key(&snapshot, index, subscription);
-                    Some((Arc::clone(limiters.get(&key)?), fields))
-                });
-                apis[subscription.api]
-                    .subscribers
-                    .insert(index, Subscriber { plan: subscription.plan, rate });
-            }
-        }
-        let router = Router::build(&snapshot.apis);
-        let remembered = previous.map(|old| old.remembered.clone()).unwrap_or_default();
-        let tokens = Tokens::build(&snapshot, previous.map(|old| &old.tokens))
-            .map_err(|(issuer, source)| CompileError::Keys { issuer, source })?;
-        let sources = Sources::new(&snapshot.applications);
-        Ok(Self {
-            snapshot,
-            sources,
-            router,
-            credentials,
-            holders,
-            remembered,
-            tokens,
-            apis,
-            texts,
-            limiters,
-        })
+        let router = Arc::new(Router::build(&snapshot.apis));
+        Ok(Self { router, texts: Arc::new(texts), apis: apis.into() })
     }
+}
 
+impl Plane {
     /// The keys of issuers that are to be fetched, for whoever fetches them: where they are, and the ring that they belong on.
     pub fn key_rings(&self) -> impl Iterator<Item = (&str, Option<&[u8]>, &Arc<Ring>)> {
         let all = self.tokens.fetched().iter();
@@ -444,32 +442,6 @@ fn template(api: &Api, operation: &Operation) -> String {
         }
     }
     text
-}
-
-fn rates(snapshot: &Snapshot) -> Vec<(LimiterKey, Rate)> {
-    let mut wanted = Vec::new();
-    for (index, application) in snapshot.applications.iter().enumerate() {
-        for subscription in &application.subscriptions {
-            if let Some(rate) = snapshot.plans[subscription.plan].rate {
-                wanted.push((limiter_key(snapshot, index, subscription), rate));
-            }
-        }
-    }
-    wanted
-}
-
-fn limiter_key(
-    snapshot: &Snapshot,
-    application: usize,
-    subscription: &pasarela_model::Subscription,
-) -> LimiterKey {
-    let api = &snapshot.apis[subscription.api];
-    LimiterKey {
-        application: snapshot.applications[application].name.clone(),
-        plan: snapshot.plans[subscription.plan].name.clone(),
-        api: api.name.clone(),
-        version: api.version,
-    }
 }
 
 /// Compiled contracts by what they were made of: those of the plane before, so that a reload
@@ -612,25 +584,5 @@ pub(crate) fn hash_of(
             None => by_client(),
         },
         HashKey::Header(name) => field(name).unwrap_or_else(by_client),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_api_knows_each_of_its_subscribers_however_many_there_are() {
-        let mut subscribers = Subscribers::default();
-        let plan = |all: &Subscribers, who| all.get(who).map(|subscriber| subscriber.plan);
-        assert_eq!(plan(&subscribers, 7), None);
-        subscribers.insert(7, Subscriber { plan: 1, rate: None });
-        subscribers.insert(7, Subscriber { plan: 2, rate: None });
-        assert_eq!((plan(&subscribers, 7), plan(&subscribers, 0)), (Some(2), None));
-        for other in 8..20 {
-            subscribers.insert(other, Subscriber { plan: other, rate: None });
-        }
-        assert_eq!((plan(&subscribers, 7), plan(&subscribers, 19)), (Some(2), Some(19)));
-        assert_eq!(plan(&subscribers, 20), None);
     }
 }

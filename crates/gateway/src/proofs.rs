@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use pasarela_model::{Application, Credential, Password, UserPasswords, WsSecurity};
+use pasarela_model::{Application, Credential, Pages, Password, UserPasswords, WsSecurity};
 use pasarela_soap::security::{
     Certificate, DistinguishedName, Holders, KnownPassword, Passwords, Policy, Replays, X509,
     authority,
@@ -33,7 +33,7 @@ impl Remembered {
 }
 
 /// Who can be known by what; a holder is an application's index. `Err`: this application has something that is none.
-pub(crate) fn holders(applications: &[Application]) -> Result<Holders, usize> {
+pub(crate) fn holders(applications: &Pages<Application>) -> Result<Holders, usize> {
     let mut holders = Holders::default();
     for (index, application) in applications.iter().enumerate() {
         for credential in &application.credentials {

@@ -155,7 +155,7 @@ enum ContractKind {
 impl Router {
     /// Compiles the APIs. Where two claim the same place the earlier one wins (the configuration
     /// reader refuses such files).
-    pub fn build(apis: &[Api]) -> Self {
+    pub fn build<'a>(apis: impl IntoIterator<Item = &'a Api>) -> Self {
         let mut router = Self::default();
         for (number, api) in (0..bases::MOST).zip(apis) {
             let (base, depth) = bases::normal(&api.base_path);

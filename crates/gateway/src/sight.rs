@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use pasarela_model::{Application, Code, IpNet, OrganisationKind, Snapshot, Visibility};
+use pasarela_model::{Application, Code, IpNet, OrganisationKind, Pages, Snapshot, Visibility};
 use rustc_hash::FxHashMap;
 
 use crate::{plane::Plane, respond::Refusal};
@@ -69,7 +69,7 @@ fn is_owner_s(snapshot: &Snapshot, application: usize) -> bool {
 pub(crate) struct Sources(FxHashMap<usize, Box<[IpNet]>>);
 
 impl Sources {
-    pub(crate) fn new(applications: &[Application]) -> Self {
+    pub(crate) fn new(applications: &Pages<Application>) -> Self {
         let some = applications.iter().enumerate().filter(|(_, one)| !one.networks.is_empty());
         Self(some.map(|(index, one)| (index, one.networks.as_slice().into())).collect())
     }

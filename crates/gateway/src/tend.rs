@@ -2,7 +2,7 @@
 //! how they are, are asked.
 //!
 //! Runs beside the workers, on a thread of its own. It touches a plane's clusters and nothing
-//! else; a new plane ends the tending of the old one.
+//! else; a new plane with other servers ends the tending of the old ones.
 
 use std::{
     collections::HashMap,
@@ -49,7 +49,6 @@ pub async fn tend(mut planes: watch::Receiver<Arc<Plane>>, resolved: impl FnOnce
                 )));
             }
         }
-        drop(plane);
         if let Some(resolved) = resolved.take() {
             for done in first {
                 // An error means that the task is gone; there is nothing to wait for then.
@@ -57,11 +56,29 @@ pub async fn tend(mut planes: watch::Receiver<Arc<Plane>>, resolved: impl FnOnce
             }
             resolved();
         }
-        let over = planes.changed().await.is_err();
+        let over = until_else(&mut planes, plane, Plane::has_the_servers_of).await;
         tasks.into_iter().for_each(|task| task.abort());
         if over {
             return;
         }
+    }
+}
+
+/// Waits for a plane that is unlike this one; `true`: there will be none. Those that are like it are let go, as this one is.
+pub async fn until_else(
+    planes: &mut watch::Receiver<Arc<Plane>>,
+    mut plane: Arc<Plane>,
+    like: impl Fn(&Plane, &Plane) -> bool,
+) -> bool {
+    loop {
+        if planes.changed().await.is_err() {
+            return true;
+        }
+        let next = planes.borrow().clone();
+        if !like(&next, &plane) {
+            return false;
+        }
+        plane = next;
     }
 }
 

@@ -80,6 +80,11 @@ impl Tokens {
         self.issuers.is_empty()
     }
 
+    /// The application that an issuer calls so.
+    pub(crate) fn holder(&self, issuer: usize, client: String) -> Option<usize> {
+        self.holders.get(&(issuer, client)).copied()
+    }
+
     /// Keys that have to be fetched, and where they belong.
     pub(crate) fn fetched(&self) -> &[Elsewhere] {
         &self.fetched
@@ -98,7 +103,7 @@ impl Tokens {
             return Ok(before);
         }
         let good = self.issuers.verify(token, now)?;
-        let application = self.holders.get(&(good.issuer, good.client)).copied();
+        let application = self.holder(good.issuer, good.client);
         if let Some(application) = application {
             known.borrow_mut().put(digest, application, good.until);
         }

@@ -97,9 +97,9 @@ impl Leaving {
 #[derive(Debug)]
 pub(crate) struct WorkerPlane {
     plane: Arc<Plane>,
-    cursors: RefCell<Vec<Cursor>>,
+    cursors: Rc<RefCell<Vec<Cursor>>>,
     /// Tokens that this worker has verified.
-    pub(crate) known: RefCell<Known>,
+    pub(crate) known: Rc<RefCell<Known>>,
 }
 
 impl std::ops::Deref for WorkerPlane {
@@ -111,9 +111,17 @@ impl std::ops::Deref for WorkerPlane {
 }
 
 impl WorkerPlane {
-    fn new(plane: Arc<Plane>) -> Rc<Self> {
-        let cursors = RefCell::new(plane.apis.iter().map(|_| Cursor::new()).collect());
-        Rc::new(Self { plane, cursors, known: RefCell::default() })
+    /// What the worker has learned under the plane before stays, as far as it is about the same APIs and issuers.
+    fn new(plane: Arc<Plane>, before: Option<&Self>) -> Rc<Self> {
+        let cursors = match before.filter(|old| plane.has_the_servers_of(old)) {
+            Some(old) => Rc::clone(&old.cursors),
+            None => Rc::new(RefCell::new(plane.apis.iter().map(|_| Cursor::new()).collect())),
+        };
+        let known = match before.filter(|old| plane.has_the_issuers_of(old)) {
+            Some(old) => Rc::clone(&old.known),
+            None => Rc::default(),
+        };
+        Rc::new(Self { plane, cursors, known })
     }
 
     /// Has memory bring what routing and [`Worker::soon`] read first of the API that a target, as
@@ -314,7 +322,7 @@ pub async fn run(
             limits.upstream_idle_connections as usize,
             move || metrics.upstream_connected(),
         )),
-        plane: RefCell::new(WorkerPlane::new(plane)),
+        plane: RefCell::new(WorkerPlane::new(plane, None)),
         phase: Cell::new(Phase::Serving),
         leaving: Cell::new(None),
         random: Cell::new(seed(index)),
@@ -338,7 +346,8 @@ pub async fn run(
                 .pool
                 .borrow_mut()
                 .set_limits(limits.upstream_idle, limits.upstream_idle_connections as usize);
-            follow.plane.replace(WorkerPlane::new(plane));
+            let next = WorkerPlane::new(plane, Some(&follow.plane()));
+            follow.plane.replace(next);
         }
     });
     let mut accepting = Vec::new();

@@ -6,6 +6,7 @@
 
 mod id;
 mod limits;
+mod pages;
 mod problem;
 mod rest;
 mod secret;
@@ -19,6 +20,7 @@ pub use id::{
     SubscriptionId, TokenId,
 };
 pub use limits::Limits;
+pub use pages::Pages;
 pub use problem::{Code, Side};
 pub use rest::{Dates, Mtom, Numbers, RestFace, RestOperation, RestParameter};
 pub use secret::Secret;
@@ -27,7 +29,7 @@ pub use snapshot::{
     ActiveHealth, Api, Application, Balance, Check, Checks, ClientAuth, Concurrency, Credential,
     Face, HashKey, HeaderMatch, HostPattern, HttpVersion, ImportedDocument, IpNet, KeyDigest,
     Operation, Organisation, OrganisationKind, PassiveHealth, PathSegment, PathTemplate, Plan,
-    Quota, QuotaOver, QuotaWindow, Rate, Reference, Retries, ServedContract, Snapshot,
+    Quota, QuotaOver, QuotaWindow, Rate, Reference, Retries, ServedContract, Snapshot, StoredKey,
     Subscription, Timeouts, Upstream, UpstreamTarget, UpstreamTls, Visibility,
 };
 pub use time::{NotATime, Timestamp};

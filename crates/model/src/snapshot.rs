@@ -6,21 +6,25 @@
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use crate::{Limits, Password, RestFace, Secret, TokenIssuer, WsSecurity};
+use crate::{Limits, Pages, Password, RestFace, Secret, Timestamp, TokenIssuer, WsSecurity};
 
 /// Everything the data plane needs for one generation of configuration. Immutable.
+///
+/// A clone shares with what it was cloned from all that is not written to afterwards (see [`Pages`]), and a plane that is compiled
+/// after another takes over whatever belongs to what they share. So a part that follows another one is made by changing a
+/// clone of it.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Rises by one with each accepted configuration.
     pub generation: u64,
     /// The APIs, in file order. An index into this list is an API's identity within a snapshot.
-    pub apis: Vec<Api>,
+    pub apis: Pages<Api>,
     /// The plans, in file order.
     pub plans: Vec<Plan>,
     /// The organisations, in file order.
-    pub organisations: Vec<Organisation>,
+    pub organisations: Pages<Organisation>,
     /// The applications, in file order.
-    pub applications: Vec<Application>,
+    pub applications: Pages<Application>,
     /// Whose tokens say who calls, in file order.
     pub issuers: Vec<TokenIssuer>,
     /// Limits in force.
@@ -417,7 +421,7 @@ pub struct ActiveHealth {
 }
 
 /// What an application subscribes to, and under which terms.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// Name.
     pub name: String,
@@ -475,7 +479,7 @@ pub enum QuotaOver {
 /// A company or department.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Organisation {
-    /// Name.
+    /// Name; empty where nobody is at this place any more.
     pub name: String,
     /// Kind.
     pub kind: OrganisationKind,
@@ -507,9 +511,9 @@ impl OrganisationKind {
 }
 
 /// What calls.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Application {
-    /// Name.
+    /// Name; empty where nobody is at this place any more.
     pub name: String,
     /// Index into [`Snapshot::organisations`]; `None` where the file names none.
     pub organisation: Option<usize>,
@@ -519,6 +523,27 @@ pub struct Application {
     pub credentials: Vec<Credential>,
     /// From where its calls may come; empty: from everywhere.
     pub networks: Vec<IpNet>,
+    /// API keys that the store holds for it. There may be a million in all, so those that did not change are shared.
+    pub keys: Arc<[StoredKey]>,
+}
+
+/// An API key that the store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredKey {
+    /// By what it is known.
+    pub digest: KeyDigest,
+    /// From when on it is of no use; [`StoredKey::FOR_EVER`]: until it is revoked.
+    pub expires: Timestamp,
+}
+
+impl StoredKey {
+    /// Later than any other instant.
+    pub const FOR_EVER: Timestamp = Timestamp::from_millis(i64::MAX);
+
+    /// A key.
+    pub fn new(digest: KeyDigest, expires: Option<Timestamp>) -> Self {
+        Self { digest, expires: expires.unwrap_or(Self::FOR_EVER) }
+    }
 }
 
 /// Application × plan, for one API.

@@ -14,6 +14,7 @@ use std::{
 use pasarela_gateway::{
     Plane,
     jwt::{KeySet, Ring},
+    until_else,
 };
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -59,7 +60,6 @@ pub(crate) async fn keep(mut planes: watch::Receiver<Arc<Plane>>, first: impl Fn
                 tell,
             )));
         }
-        drop(plane);
         if let Some(first) = first.take() {
             for answer in answers {
                 // An error means that the task is gone; there is nothing to wait for then.
@@ -67,7 +67,7 @@ pub(crate) async fn keep(mut planes: watch::Receiver<Arc<Plane>>, first: impl Fn
             }
             first();
         }
-        let over = planes.changed().await.is_err();
+        let over = until_else(&mut planes, plane, Plane::has_the_issuers_of).await;
         tasks.into_iter().for_each(|task| task.abort());
         if over {
             return;

@@ -35,15 +35,17 @@ fn file() -> Snapshot {
             api("rates", 2, Visibility::Public, 0),
             api("tracking", 1, Visibility::Partner, 1),
             api("ledger", 1, Visibility::Private, 2),
-        ],
+        ]
+        .into(),
         plans: ["free", "carrier", "inside"].map(plan).to_vec(),
         applications: vec![Application {
             name: "filed".to_owned(),
             organisation: None,
             subscriptions: vec![],
             credentials: vec![Credential::ApiKey(KeyDigest([7; 32]))],
-            networks: Vec::new(),
-        }],
+            ..Application::default()
+        }]
+        .into(),
         ..Snapshot::default()
     }
 }
@@ -134,7 +136,7 @@ async fn the_files_part_stays_as_it_is(world: World) {
     // The file loses the API: its subscription is told of, and everything else goes on.
     let held = world.control.store().read(|tx| Box::pin(async move { tx.holding().await }));
     let held: pasarela_store::Holding = held.await.map_err(|e: pasarela_store::Error| e).unwrap();
-    let shrunk = Snapshot { apis: file.apis[1..].to_vec(), ..file };
+    let shrunk = Snapshot { apis: file.apis.iter().skip(1).cloned().collect(), ..file };
     let fewer = compile(&shrunk, &held, world.now());
     assert_eq!(fewer.left_out.len(), 1);
     assert!(fewer.left_out[0].contains("no API rates/v2 any more"), "{:?}", fewer.left_out);
@@ -146,7 +148,7 @@ async fn a_key_that_the_file_has_too_is_the_files(world: World) {
     let key = world.control.issue_key(call, id_of(&app), NewKey::default()).await.unwrap();
     let key = key.secret.unwrap();
     let mut file = file();
-    file.applications[0].credentials.push(Credential::ApiKey(digest(&key)));
+    file.applications.get_mut(0).unwrap().credentials.push(Credential::ApiKey(digest(&key)));
     let read = world.control.store().read(|tx| Box::pin(async move { tx.holding().await }));
     let held: Result<_, pasarela_store::Error> = read.await;
     let both = compile(&file, &held.unwrap(), world.now());

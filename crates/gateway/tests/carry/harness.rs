@@ -49,13 +49,13 @@ pub(crate) fn serve(apis: Vec<Api>) -> SocketAddr {
         organisation: None,
         subscriptions: subscriptions.map(|api| Subscription { api, plan: 0 }).collect(),
         credentials: vec![Credential::ApiKey(KeyDigest(Sha256::digest(KEY).into()))],
-        networks: Vec::new(),
+        ..Application::default()
     };
     let snapshot = Snapshot {
         generation: 1,
         plans: vec![Plan { name: "plan".into(), rate: None, quota: None }],
-        applications: vec![application],
-        apis,
+        applications: vec![application].into(),
+        apis: apis.into(),
         ..Snapshot::default()
     };
     let (observability, _) = Observability::open(&Settings {

@@ -216,6 +216,7 @@ fn application(
         subscriptions: subscriptions?,
         credentials: [credentials?, proofs?, tokens?].concat(),
         networks: networks?,
+        ..Application::default()
     })
 }
 

@@ -17,7 +17,8 @@ fn the_file_of_the_design_is_accepted() {
     let loaded = super::read(DESIGN).unwrap_or_else(|faults| panic!("{faults}"));
     let snapshot = &loaded.snapshot;
     assert_eq!(snapshot.generation, 7);
-    let [tracking, rates] = &snapshot.apis[..] else { panic!("two APIs") };
+    assert_eq!(snapshot.apis.len(), 2);
+    let (tracking, rates) = (&snapshot.apis[0], &snapshot.apis[1]);
     assert_eq!(
         (tracking.base_path.as_str(), rates.base_path.as_str()),
         ("/tracking/v1", "/rates/v2")
