@@ -51,7 +51,7 @@ fn file(apis: u32) -> Snapshot {
     };
     Snapshot {
         apis: (0..apis).map(api).collect(),
-        plans: vec![Plan { name: "free".to_owned(), rate: None, quota: None }],
+        plans: vec![Plan::new("free")],
         ..Snapshot::default()
     }
 }

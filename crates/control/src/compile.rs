@@ -177,11 +177,8 @@ impl<'h> Adding<'h> {
         let terms = self.versions.get(&key)?;
         let all = &mut self.compiled.snapshot.plans;
         let index = all.len();
-        all.push(Plan {
-            name: format!("{}/{}", self.plan_names.get(key.0)?, key.1),
-            rate: rate(terms),
-            quota: None,
-        });
+        let name = format!("{}/{}", self.plan_names.get(key.0)?, key.1);
+        all.push(Plan { rate: rate(terms), ..Plan::new(name) });
         self.plans.insert(key, index);
         Some(index)
     }

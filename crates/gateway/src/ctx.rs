@@ -15,6 +15,7 @@ use pasarela_net::http1::{Head, Name};
 use crate::{
     identify::Shown,
     observe::{Listener, Protocol, RequestId, Trace},
+    parties::Held,
     sight::Place,
     worker::{Worker, WorkerPlane},
 };
@@ -82,6 +83,8 @@ pub(crate) struct Ctx<'h> {
     pub(crate) plan: Option<usize>,
     /// Rate-limit fields for the answer, ready to be written.
     pub(crate) rate: Option<RateAnswer>,
+    /// Its place at the upstream, until its first try has it.
+    pub(crate) held: Option<Held>,
     pub(crate) status: u16,
     pub(crate) problem: Option<Code>,
     pub(crate) bytes_in: u64,
@@ -188,6 +191,7 @@ impl<'h> Ctx<'h> {
             by_key: false,
             plan: None,
             rate: None,
+            held: None,
             status: 0,
             problem: None,
             bytes_in: 0,

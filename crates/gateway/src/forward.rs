@@ -31,6 +31,7 @@ use crate::{
     identify::carried_key,
     mediate::{NAMED_MOST, Order, tokens},
     observe::{UpstreamFailure, write_ip},
+    parties::party_of,
     plane::{ApiPlane, hash_of},
     respond::{Refusal, own_fields},
     texts::Texts,
@@ -103,7 +104,8 @@ pub(crate) async fn forward<'h, D: Downstream>(
     let runtime = &plane.apis[index];
     let cluster = &runtime.cluster;
     let limits = &plane.snapshot.limits;
-    let slot = Slot::new(&runtime.waiting, worker.shared.epoch);
+    let party = party_of(runtime, permit.application).map(|(shares, party)| (shares, &**party));
+    let slot = Slot::new(&runtime.waiting, worker.shared.epoch).of(party, ctx.held.take());
     let texts = &plane.texts;
     let call = Call { worker, api, plane: runtime, texts, permit, order, head, limits, slot };
     let hash = match cluster.balance() {

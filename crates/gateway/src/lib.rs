@@ -19,6 +19,7 @@ pub mod limiter;
 mod mediate;
 pub mod observe;
 pub mod overload;
+mod parties;
 pub mod path;
 mod plane;
 mod proofs;

@@ -34,7 +34,7 @@ use smallvec::SmallVec;
 use self::callers::Callers;
 pub(crate) use self::subscribers::{Subscriber, Subscribers};
 use crate::{
-    cluster::{Budget, Cluster, hash_key},
+    cluster::{Budget, Cluster, Shares, hash_key},
     credentials::{CredentialIndex, SharedKey},
     jwt::{BadKeys, Ring},
     observe::{Metrics, Slot},
@@ -144,6 +144,8 @@ pub(crate) struct ApiPlane {
     pub(crate) cluster: Arc<Cluster>,
     /// The cluster's limiter, so that neither is waited for to find the other…
     pub(crate) waiting: Arc<crate::cluster::Limiter>,
+    /// Whose its places are, where they are shared out…
+    pub(crate) shares: Option<Arc<Shares>>,
     /// …and its retries' budget.
     pub(crate) budget: Budget,
     /// Most bytes of a request's body.
@@ -372,6 +374,7 @@ impl Surface {
                 slot,
                 subscribers: Subscribers::None,
                 waiting: cluster.shared_limiter(),
+                shares: None,
                 budget: cluster.budget().clone(),
                 cluster,
                 body_bytes: api.body_bytes.unwrap_or(snapshot.limits.body_bytes),

@@ -48,6 +48,8 @@ pub(crate) async fn serve<'h, D: Downstream>(
         Err(Refusal::new(Code::Internal, "the gateway failed at this request; it is not repeated"))
     });
     if let Err(refusal) = carried {
+        // Its place, if it has one still, is somebody else's while it is told.
+        ctx.held = None;
         respond::refuse(worker, down, head, ctx, refusal).await;
     }
     ctx.record(worker, head);
@@ -91,7 +93,7 @@ async fn carry<'h, D: Downstream>(
         return Box::pin(carry_signed(worker, &plane, &target, caller, down, head, ctx)).await;
     }
     let permit = authorize(&plane, &target, caller, ctx)?;
-    admit(worker, &permit, ctx)?;
+    admit(worker, &permit, down, ctx).await?;
     let mut order = mediate::request(&plane, target.api, down.framing(), head)?;
     // Asked first: what follows lies further off, and most APIs have none of it.
     if plane.apis[target.api].wsdl
@@ -141,7 +143,7 @@ async fn carry_signed<'h, D: Downstream>(
         Err(refusal) => return Err(refusal),
     };
     let permit = authorize(plane, target, caller, ctx)?;
-    admit(worker, &permit, ctx)?;
+    admit(worker, &permit, down, ctx).await?;
     let call = (&permit, &**contract);
     carry_message(worker, plane, call, (order, ahead), down, head, ctx).await
 }

@@ -99,6 +99,7 @@ codes! {
     SignatureFailed = "GW0047", 401, Caller, "signature_failed", "The message is not what was signed";
     MessageExpired = "GW0048", 401, Caller, "message_expired", "The message is not of now";
     MessageRepeated = "GW0049", 401, Caller, "message_repeated", "The message was sent before";
+    ShareUsed = "GW0060", 429, Caller, "share_used", "Too many calls at a time for the share";
     NetworkRefused = "GW0070", 403, Caller, "network_refused", "Calls from this address are not taken";
 }
 

@@ -429,6 +429,17 @@ pub struct Plan {
     pub rate: Option<Rate>,
     /// Quota; `None`: none.
     pub quota: Option<Quota>,
+    /// Weight of its calls where they wait for an API's servers, from 1.
+    pub priority: u32,
+    /// What each party on it has reserved of an API's concurrency, in hundredths of a percent; 0: nothing.
+    pub reserve: u32,
+}
+
+impl Plan {
+    /// A plan without bounds.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), rate: None, quota: None, priority: 1, reserve: 0 }
+    }
 }
 
 /// A rate limit: `count` in each `per`, with room for `burst` at once.

@@ -29,7 +29,7 @@ fn file() -> Snapshot {
         let upstream = Upstream::of(vec![UpstreamTarget::plain("127.0.0.1", 9)]);
         Api { visibility, plans: vec![plan], ..Api::new(name, version, upstream) }
     };
-    let plan = |name: &str| Plan { name: name.to_owned(), rate: None, quota: None };
+    let plan = |name: &str| Plan::new(name);
     Snapshot {
         apis: vec![
             api("rates", 2, Visibility::Public, 0),

@@ -99,7 +99,7 @@ pub struct Limiter {
     answers: AtomicU64,
     /// When this window may end, nanoseconds.
     due_ns: AtomicU64,
-    /// Refused in this window.
+    /// Refused in this window, or held back for others' sake.
     refused: AtomicU32,
     /// Given up in this window after longer than usual.
     given_up: AtomicU32,
@@ -139,11 +139,28 @@ impl Limiter {
     /// same moment may all get the last place.
     #[inline]
     pub fn admits(&self) -> bool {
-        if self.in_flight.load(Relaxed) < self.limit.load(Relaxed) {
-            return true;
+        let admits = self.has_place();
+        if !admits {
+            self.held_back();
         }
+        admits
+    }
+
+    /// Whether there is room for one more; nothing is counted.
+    #[inline]
+    pub fn has_place(&self) -> bool {
+        self.in_flight.load(Relaxed) < self.limit.load(Relaxed)
+    }
+
+    /// How many may wait, `u32::MAX` for any number.
+    #[inline]
+    pub fn places(&self) -> u32 {
+        self.limit.load(Relaxed)
+    }
+
+    /// One came and could not begin to wait at once; it was refused, or waits before us.
+    pub fn held_back(&self) {
         self.refused.fetch_add(1, Relaxed);
-        false
     }
 
     /// A request begins to wait. Each is followed by one [`leave`](Self::leave).

@@ -20,10 +20,11 @@ pub mod balance;
 pub mod concurrency;
 pub mod health;
 pub mod retry;
+pub mod shares;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use pasarela_model::{ActiveHealth, Balance, PassiveHealth, Upstream, UpstreamTarget};
 
@@ -34,6 +35,7 @@ pub use concurrency::{Left, Limiter};
 pub use health::{Change, Endpoint, InFlight, Outcome, Status};
 use health::{Pool, State};
 pub use retry::{Budget, Failure, Sent, retryable};
+pub use shares::{Party, Shares};
 
 /// Most addresses of one target that are used; the rest, in order of address, are left out.
 pub const ADDRESSES_MAX: usize = 256;
@@ -69,6 +71,8 @@ pub struct Cluster {
     /// Addresses by target; the lock also keeps writers of `view` apart.
     addresses: Mutex<Vec<Vec<SocketAddr>>>,
     view: RwLock<Arc<View>>,
+    /// Whose the places are that the limiter has, where they are somebody's.
+    shares: OnceLock<Arc<Shares>>,
 }
 
 impl Cluster {
@@ -104,7 +108,10 @@ impl Cluster {
             Some(limiter) if limiter.mode() == upstream.concurrency => Arc::clone(limiter),
             _ => Arc::new(Limiter::new(upstream.concurrency)),
         };
+        let shares = previous.and_then(|cluster| cluster.shares.get());
+        let shares = shares.filter(|shares| shares.are_of(&limiter)).cloned();
         let cluster = Self {
+            shares: shares.map_or_else(OnceLock::new, OnceLock::from),
             targets: upstream.targets.clone(),
             balance: upstream.balance.clone(),
             passive: upstream.passive,
@@ -154,6 +161,11 @@ impl Cluster {
     /// The same, to be kept.
     pub(crate) fn shared_limiter(&self) -> Arc<Limiter> {
         Arc::clone(&self.limiter)
+    }
+
+    /// Whose the places are that the limiter has.
+    pub fn shares(&self) -> &Arc<Shares> {
+        self.shares.get_or_init(|| Arc::new(Shares::new(Arc::clone(&self.limiter))))
     }
 
     /// Whether [`Self::pick`] wants a hash of something of the request ([`hash_key`]).

@@ -5,24 +5,53 @@ use std::{cell::Cell, time::Instant};
 
 use pasarela_model::Concurrency;
 
-use crate::cluster::{Left, Limiter};
+use crate::{
+    cluster::{Left, Limiter, Party, Shares},
+    parties::Held,
+};
 
 /// The place of one call; holds it from [`begin`](Self::begin) until anything else is told.
 #[derive(Debug)]
 pub(super) struct Slot<'a> {
     limiter: &'a Limiter,
+    /// Whose place it is, where they are shared out.
+    party: Option<(&'a Shares, &'a Party)>,
     epoch: Instant,
     since: Cell<Option<Instant>>,
+    /// It was taken when the call was admitted, and no try has begun yet.
+    early: Cell<bool>,
 }
 
 impl<'a> Slot<'a> {
     pub(super) fn new(limiter: &'a Limiter, epoch: Instant) -> Self {
-        Self { limiter, epoch, since: Cell::new(None) }
+        Self { limiter, party: None, epoch, since: Cell::new(None), early: Cell::new(false) }
+    }
+
+    /// The place of a call that has one already, as one of a party's.
+    pub(super) fn of(
+        mut self,
+        party: Option<(&'a Shares, &'a Party)>,
+        place: Option<Held>,
+    ) -> Self {
+        self.party = party;
+        if let (Some(_), Some(place)) = (party, place) {
+            place.hand_over();
+            self.early.set(true);
+            self.since.set(Some(self.epoch));
+        }
+        self
     }
 
     /// A try begins. With a body to come the caller may take its time, unless what is counted is
     /// a fixed number.
     pub(super) fn begin(&self, at: Instant, has_body: bool) {
+        if self.early.take() {
+            match self.limiter.mode() == Concurrency::Adaptive && has_body {
+                true => self.leave(|_| Left::Otherwise),
+                false => self.since.set(Some(at)),
+            }
+            return;
+        }
         match self.limiter.mode() {
             Concurrency::Off => {}
             Concurrency::Adaptive if has_body => {}
@@ -52,7 +81,10 @@ impl<'a> Slot<'a> {
     }
 
     fn enter(&self, at: Instant) {
-        self.limiter.enter();
+        match self.party {
+            Some((shares, party)) => shares.take(party),
+            None => self.limiter.enter(),
+        }
         self.since.set(Some(at));
     }
 
@@ -62,7 +94,11 @@ impl<'a> Slot<'a> {
         let nanos = |from| {
             u64::try_from(now.saturating_duration_since(from).as_nanos()).unwrap_or(u64::MAX)
         };
-        self.limiter.leave(nanos(self.epoch), how(nanos(since)));
+        let (at, how) = (nanos(self.epoch), how(nanos(since)));
+        match self.party {
+            Some((shares, party)) => shares.leave(party, at, how),
+            None => self.limiter.leave(at, how),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use std::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Instant,
 };
 
 use pasarela_model::{Code, Snapshot};
@@ -175,6 +176,10 @@ struct ApiCounters {
     aborted: Counter,
     retries: Counter,
     ejections: Counter,
+    /// Beginnings and ends of waits for a place at the upstream.
+    queued: Counter,
+    unqueued: Counter,
+    queued_us: Counter,
     invalid: [Counter; Direction::ALL.len()],
     failures: [Counter; UpstreamFailure::ALL.len()],
 }
@@ -192,6 +197,9 @@ impl Default for ApiCounters {
             aborted: Counter::default(),
             retries: Counter::default(),
             ejections: Counter::default(),
+            queued: Counter::default(),
+            unqueued: Counter::default(),
+            queued_us: Counter::default(),
             invalid: Default::default(),
             failures: Default::default(),
         }
@@ -208,7 +216,10 @@ impl ApiCounters {
     fn is_used(&self) -> bool {
         let any = |counters: &[Counter]| counters.iter().any(|counter| counter.get() > 0);
         // Each request that ended is in a bucket; before that only its tries may have failed.
-        any(&self.buckets) || any(&self.failures) || self.ejections.get() > 0
+        any(&self.buckets)
+            || any(&self.failures)
+            || self.ejections.get() > 0
+            || self.queued.get() > 0
     }
 }
 
@@ -339,6 +350,14 @@ impl WorkerMetrics {
         }
     }
 
+    /// A request begins to wait for a place at an upstream; it does until the gauge is dropped.
+    pub fn queued(&self, slot: Slot) -> QueueGauge {
+        if let Some(api) = self.shard.api(slot) {
+            api.queued.add(1);
+        }
+        QueueGauge { metrics: self.clone(), slot, began: Instant::now() }
+    }
+
     /// A message was not what the contract says, whatever became of it.
     pub fn message_invalid(&self, slot: Slot, direction: Direction) {
         let api = self.shard.api(slot);
@@ -416,6 +435,23 @@ impl ConnectionGauge {
 impl Drop for ConnectionGauge {
     fn drop(&mut self) {
         self.leave();
+    }
+}
+
+/// A request that waits for a place at an upstream, counted until it is dropped.
+#[derive(Debug)]
+pub struct QueueGauge {
+    metrics: WorkerMetrics,
+    slot: Slot,
+    began: Instant,
+}
+
+impl Drop for QueueGauge {
+    fn drop(&mut self) {
+        if let Some(api) = self.metrics.shard.api(self.slot) {
+            api.unqueued.add(1);
+            api.queued_us.add(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        }
     }
 }
 

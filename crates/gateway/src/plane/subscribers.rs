@@ -6,7 +6,11 @@ use pasarela_model::{Application, Pages, Plan, Rate, Snapshot, Subscription};
 use rustc_hash::FxHashMap;
 
 use super::{ApiPlane, Plane};
-use crate::limiter::{Limiter, LimiterKey, LimiterTable, RateFields};
+use crate::{
+    cluster::Party,
+    limiter::{Limiter, LimiterKey, LimiterTable, RateFields},
+    parties::share_out,
+};
 
 /// Who may call an API, by application. Most APIs that are one of many have one.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +29,14 @@ pub(crate) struct Subscriber {
     pub(crate) plan: usize,
     /// Its rate limit, where the plan has one.
     pub(crate) rate: Option<(Arc<Limiter>, Arc<RateFields>)>,
+    /// As whom it shares the API's servers with others, where they are shared out.
+    pub(crate) party: Option<Arc<Party>>,
+}
+
+impl Subscriber {
+    fn new(plan: usize) -> Self {
+        Self { plan, rate: None, party: None }
+    }
 }
 
 /// Subscribers in parts, of which one is copied when one of them changes.
@@ -46,6 +58,30 @@ impl Subscribers {
             Self::One(only, subscriber) if *only == application => Some(subscriber),
             Self::None | Self::One(..) => None,
             Self::Many(many) => many.part(application)?.get(&application),
+        }
+    }
+
+    /// All of them, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Subscriber)> {
+        let (one, many) = match self {
+            Self::None => (None, None),
+            Self::One(only, its) => (Some((*only, its)), None),
+            Self::Many(many) => (None, Some(many)),
+        };
+        let many = many.into_iter().flat_map(|many| &many.parts).flat_map(|part| part.iter());
+        one.into_iter().chain(many.map(|(application, its)| (*application, its)))
+    }
+
+    /// One of them, to be changed.
+    pub(crate) fn get_mut(&mut self, application: usize) -> Option<&mut Subscriber> {
+        match self {
+            Self::One(only, subscriber) if *only == application => Some(subscriber),
+            Self::None | Self::One(..) => None,
+            Self::Many(many) => {
+                let many = Arc::make_mut(many);
+                let place = application & many.parts.len().wrapping_sub(1);
+                Arc::make_mut(many.parts.get_mut(place)?).get_mut(&application)
+            }
         }
     }
 
@@ -137,10 +173,12 @@ pub(super) fn enter_all(
                 Some((Arc::clone(limiters.get(&key)?), fields))
             });
             if let Some(api) = apis.get_mut(subscription.api) {
-                api.subscribers.insert(index, Subscriber { plan: subscription.plan, rate });
+                api.subscribers
+                    .insert(index, Subscriber { rate, ..Subscriber::new(subscription.plan) });
             }
         }
     }
+    (0..snapshot.apis.len()).for_each(|api| share_out(snapshot, apis, api));
 }
 
 /// Enters what has changed since the plane before into its APIs, which are the same ones otherwise.
@@ -152,6 +190,7 @@ pub(super) fn enter_changes(
 ) {
     let fields = rate_fields(&snapshot.plans);
     let old = &before.snapshot;
+    let mut touched = Vec::new();
     for index in snapshot.applications.unshared(&old.applications) {
         let (was, is) = (old.applications.get(index), snapshot.applications.get(index));
         let terms = |one: Option<&Application>| {
@@ -160,6 +199,8 @@ pub(super) fn enter_changes(
         if terms(was) == terms(is) {
             continue;
         }
+        let subscriptions = [was, is].into_iter().flatten().flat_map(|one| &one.subscriptions);
+        touched.extend(subscriptions.map(|subscription| subscription.api));
         for subscription in was.iter().flat_map(|was| &was.subscriptions) {
             if let Some(api) = apis.get_mut(subscription.api) {
                 api.subscribers.remove(index);
@@ -175,10 +216,14 @@ pub(super) fn enter_changes(
                     (Limiter::following(its, rate, now_ns), fields)
                 });
             if let Some(api) = apis.get_mut(subscription.api) {
-                api.subscribers.insert(index, Subscriber { plan: subscription.plan, rate });
+                api.subscribers
+                    .insert(index, Subscriber { rate, ..Subscriber::new(subscription.plan) });
             }
         }
     }
+    touched.sort_unstable();
+    touched.dedup();
+    touched.into_iter().for_each(|api| share_out(snapshot, apis, api));
 }
 
 /// The limiter that counted for a subscription until now. The APIs and the plans are the same ones as before.
@@ -242,11 +287,11 @@ mod tests {
         let mut subscribers = Subscribers::default();
         let plan = |all: &Subscribers, who| all.get(who).map(|subscriber| subscriber.plan);
         assert_eq!(plan(&subscribers, 7), None);
-        subscribers.insert(7, Subscriber { plan: 1, rate: None });
-        subscribers.insert(7, Subscriber { plan: 2, rate: None });
+        subscribers.insert(7, Subscriber::new(1));
+        subscribers.insert(7, Subscriber::new(2));
         assert_eq!((plan(&subscribers, 7), plan(&subscribers, 0)), (Some(2), None));
         for other in 8..2_000 {
-            subscribers.insert(other, Subscriber { plan: other, rate: None });
+            subscribers.insert(other, Subscriber::new(other));
         }
         assert_eq!((plan(&subscribers, 7), plan(&subscribers, 1_999)), (Some(2), Some(1_999)));
         assert_eq!(plan(&subscribers, 2_000), None);
@@ -261,7 +306,7 @@ mod tests {
         let Subscribers::Many(many) = &subscribers else { panic!("there are many") };
         assert_eq!(many.len, 1_001);
         let mut one = Subscribers::default();
-        one.insert(3, Subscriber { plan: 1, rate: None });
+        one.insert(3, Subscriber::new(1));
         one.remove(4);
         assert_eq!(plan(&one, 3), Some(1));
         one.remove(3);

@@ -17,12 +17,14 @@ const PLANS: usize = 3;
 
 fn plan(number: usize) -> Plan {
     let rate = Rate { count: 5, per: Duration::from_secs(60), burst: 5 };
-    Plan { name: format!("plan-{number}"), rate: (number != 0).then_some(rate), quota: None }
+    let plan = Plan::new(format!("plan-{number}"));
+    Plan { rate: (number != 0).then_some(rate), priority: 1 + number as u32, ..plan }
 }
 
 fn api(number: usize) -> Api {
     let upstream = Upstream::of(vec![UpstreamTarget::plain("127.0.0.1", 9)]);
-    Api { plans: vec![0], ..Api::new(&format!("api-{number}"), 1, upstream) }
+    // Others than the first are shared out.
+    Api { plans: vec![number], ..Api::new(&format!("api-{number}"), 1, upstream) }
 }
 
 fn digest(number: u16) -> KeyDigest {
@@ -175,7 +177,8 @@ fn assert_same(one: &Plane, other: &Plane) {
         for application in 0..applications {
             let seen = |api: &ApiPlane| {
                 let subscriber = api.subscribers.get(application)?;
-                Some((subscriber.plan, subscriber.rate.as_ref().map(|(limiter, _)| limiter.rate())))
+                let rate = subscriber.rate.as_ref().map(|(limiter, _)| limiter.rate());
+                Some((subscriber.plan, rate, subscriber.party.is_some()))
             };
             assert_eq!(seen(its), seen(others), "application {application}");
         }

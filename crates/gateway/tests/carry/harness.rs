@@ -53,7 +53,7 @@ pub(crate) fn serve(apis: Vec<Api>) -> SocketAddr {
     };
     let snapshot = Snapshot {
         generation: 1,
-        plans: vec![Plan { name: "plan".into(), rate: None, quota: None }],
+        plans: vec![Plan::new("plan")],
         applications: vec![application].into(),
         apis: apis.into(),
         ..Snapshot::default()

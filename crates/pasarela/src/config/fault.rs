@@ -62,6 +62,7 @@ codes! {
     Share = "CF0061", "Shares add up to more than everything";
     CurrencyMix = "CF0062", "One customer would be billed in two currencies";
     Lock = "CF0070", "A stored contract is not what its lock file says";
+    Reserve = "CF0100", "More is reserved than there is";
     QuotaUnused = "CF0901", "Quotas are checked, not enforced yet";
     PriceUnused = "CF0902", "Prices are checked, not charged yet";
     SmtpUnused = "CF0903", "The SMTP listener is checked, not opened yet";

@@ -18,6 +18,7 @@ mod issuers;
 mod names;
 mod parties;
 mod pem;
+mod plans;
 pub mod price;
 mod process;
 mod proofs;
@@ -206,7 +207,7 @@ fn whole(walk: &Walk<'_>, root: &tree::Node, generation: u64) -> Option<Loaded> 
         ("organisation", "an organisation"),
         &parties::ORGANISATION_KEYS,
     );
-    let plans = Section::declare(walk, &root, "plans", ("plan", "a plan"), &parties::PLAN_KEYS);
+    let plans = Section::declare(walk, &root, "plans", ("plan", "a plan"), &plans::KEYS);
     let apis = Section::declare(walk, &root, "apis", ("API", "an API"), &apis::KEYS);
     let applications = Section::declare(
         walk,
@@ -222,7 +223,7 @@ fn whole(walk: &Walk<'_>, root: &tree::Node, generation: u64) -> Option<Loaded> 
     }
 
     let read_organisations = parties::organisations(walk, &organisations);
-    let read_plans = parties::plans(walk, &plans, &organisations);
+    let read_plans = plans::read(walk, &plans, &organisations);
     let read_apis = apis::read(walk, &apis, &plans, settings.listen.internal.is_some());
     let read_issuers = issuers::read(walk, &issuers);
     let offer = parties::Offer {
@@ -236,6 +237,7 @@ fn whole(walk: &Walk<'_>, root: &tree::Node, generation: u64) -> Option<Loaded> 
     let read_applications = parties::applications(walk, &applications, &offer);
 
     // An index is a place in its list, so a list counts only when nothing in it is missing.
+    let declared = plans;
     let (plans, prices) = read_plans.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
     let snapshot = Snapshot {
         generation,
@@ -247,6 +249,8 @@ fn whole(walk: &Walk<'_>, root: &tree::Node, generation: u64) -> Option<Loaded> 
         limits: limits.unwrap_or_else(Limits::default),
         trusted_proxies: trusted_proxies.unwrap_or_default(),
     };
+    let parts = (&*snapshot.plans, &*snapshot.apis, &*snapshot.applications);
+    plans::check_reserves(walk, &declared, parts);
     Some(Loaded { settings, snapshot, prices, warnings: Vec::new(), files: Vec::new() })
 }
 

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use pasarela_model::{
-    Api, Application, Credential, KeyDigest, Organisation, OrganisationKind, Plan, Quota,
-    QuotaOver, Subscription,
+    Api, Application, Credential, KeyDigest, Organisation, OrganisationKind, Plan, Subscription,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -12,16 +11,14 @@ use super::{
     fault::{Code, Span},
     issuers,
     names::{Item, Section},
-    price::{self, Price},
+    price::Price,
     proofs,
     sight::networks,
     tree::{Kind, Node},
-    units,
-    walk::{Text, Walk, shown_word, start_of},
+    walk::{Walk, start_of},
 };
 
 pub(crate) const ORGANISATION_KEYS: [&str; 2] = ["name", "kind"];
-pub(crate) const PLAN_KEYS: [&str; 4] = ["name", "rate", "quota", "price"];
 pub(crate) const APPLICATION_KEYS: [&str; 8] = [
     "name",
     "organisation",
@@ -48,83 +45,6 @@ pub(crate) fn organisations(walk: &Walk<'_>, section: &Section<'_>) -> Vec<Optio
         Some(Organisation { name: item.name.as_ref()?.value.clone(), kind: kind? })
     };
     section.items.iter().map(|item| item.as_ref().and_then(read)).collect()
-}
-
-pub(crate) fn plans(
-    walk: &Walk<'_>,
-    section: &Section<'_>,
-    organisations: &Section<'_>,
-) -> Vec<Option<(Plan, Option<Price>)>> {
-    let read = |item: &Item<'_>| plan(walk, item, organisations);
-    section.items.iter().map(|item| item.as_ref().and_then(read)).collect()
-}
-
-fn plan(
-    walk: &Walk<'_>,
-    item: &Item<'_>,
-    organisations: &Section<'_>,
-) -> Option<(Plan, Option<Price>)> {
-    let fields = &item.fields;
-    let rate = fields.get("rate").map(|node| walk.parse(node, "`rate`", &units::RATE, units::rate));
-    let quota_read = fields.get("quota").map(|node| quota(walk, node));
-    let quota = quota_read.flatten();
-    let price_read = fields.get("price").map(|node| {
-        price::read(walk, node, quota, |name, span| {
-            let text =
-                Text { value: name.to_owned(), span, shown: shown_word(name), outside: false };
-            organisations.refer(walk, &text)?.first().copied()
-        })
-    });
-    if quota.is_some() {
-        walk.warn(
-            Code::QuotaUnused,
-            fields.key_span("quota"),
-            "This quota is checked, but calls past it are not refused by this version.",
-            "Nothing has to be done; `rate` is enforced.",
-        );
-    }
-    if price_read.as_ref().is_some_and(Option::is_some) {
-        walk.warn(
-            Code::PriceUnused,
-            fields.key_span("price"),
-            "This price is checked, but nothing is charged by this version.",
-            "Nothing has to be done.",
-        );
-    }
-    let free = fields.get("price").is_none();
-    if free && quota.is_some_and(|quota| quota.over == QuotaOver::Charge) {
-        walk.warn(
-            Code::NoEffect,
-            fields.key_span("quota"),
-            "Calls past this quota are to be charged, but the plan has no price.",
-            "Add a `price` with `calls`, or write `over: refuse`.",
-        );
-    }
-    let plan = Plan {
-        name: item.name.as_ref()?.value.clone(),
-        rate: rate.map_or(Some(None), |rate| rate.map(Some))?,
-        quota: quota_read.map_or(Some(None), |quota| quota.map(Some))?,
-    };
-    Some((plan, price_read.map_or(Some(None), |price| price.map(Some))?))
-}
-
-fn quota(walk: &Walk<'_>, node: &Node) -> Option<Quota> {
-    let (calls, over) = if matches!(node.kind, Kind::Map(_)) {
-        let fields = walk.fields(node, "a quota", &["calls", "over"])?;
-        let calls = walk
-            .need(&fields, "calls", "Write `calls: 1_000/month`.")
-            .and_then(|node| walk.parse(node, "`calls`", &units::QUOTA, units::quota));
-        let words = [("refuse", QuotaOver::Refuse), ("charge", QuotaOver::Charge)];
-        let over = fields
-            .get("over")
-            .map_or(Some(QuotaOver::Refuse), |node| walk.word(node, "`over`", &words));
-        (calls, over)
-    } else {
-        let calls = walk.parse(node, "`quota`", &units::QUOTA, units::quota);
-        (calls, Some(QuotaOver::Refuse))
-    };
-    let (calls, window) = calls?;
-    Some(Quota { calls, window, over: over? })
 }
 
 /// What the applications are checked against.

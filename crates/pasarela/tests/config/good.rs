@@ -107,6 +107,10 @@ fn every_key_of_the_file_reaches_its_place() {
         .collect();
     assert_eq!(found[1..], [file, env]);
 
+    let plans = &loaded.snapshot.plans;
+    assert_eq!((plans[0].priority, plans[0].reserve), (1, 0));
+    assert_eq!((plans[1].priority, plans[1].reserve), (4, 1_250));
+
     let issuer = &loaded.snapshot.issuers[0];
     assert_eq!((&*issuer.name, &*issuer.issuer), ("login", "https://login.example.com/"));
     assert_eq!(issuer.audiences, ["rates", "orders"]);

@@ -16,7 +16,7 @@ fn every_sample_of_the_guide_is_accepted() {
     write_files(folder.path());
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide");
     let mut samples = 0;
-    for page in ["getting-started.md", "configuration.md", "tls.md", "operating.md"] {
+    for page in ["getting-started.md", "configuration.md", "tls.md", "operating.md", "shares.md"] {
         let text = fs::read_to_string(guide.join(page)).unwrap();
         for sample in text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
             samples += 1;

@@ -29,6 +29,7 @@ mod paths;
 mod ports;
 mod publish;
 mod reload;
+mod shares;
 mod slow;
 mod soap;
 mod soap_header_faults;

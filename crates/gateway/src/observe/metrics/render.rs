@@ -136,6 +136,9 @@ struct ApiTotals {
     aborted: u64,
     retries: u64,
     ejections: u64,
+    queued: u64,
+    unqueued: u64,
+    queued_us: u64,
     invalid: [u64; Direction::ALL.len()],
     failures: [u64; UpstreamFailure::ALL.len()],
 }
@@ -152,6 +155,9 @@ impl ApiTotals {
             aborted: 0,
             retries: 0,
             ejections: 0,
+            queued: 0,
+            unqueued: 0,
+            queued_us: 0,
             invalid: [0; Direction::ALL.len()],
             failures: [0; UpstreamFailure::ALL.len()],
         }
@@ -176,6 +182,10 @@ impl ApiTotals {
         self.aborted += counters.aborted.get();
         self.retries += counters.retries.get();
         self.ejections += counters.ejections.get();
+        // Ends are read before beginnings, so that the difference cannot be negative.
+        self.unqueued += counters.unqueued.get();
+        self.queued += counters.queued.get();
+        self.queued_us += counters.queued_us.get();
         each(&mut self.invalid, &counters.invalid);
     }
 }
@@ -219,6 +229,32 @@ fn render_apis(out: &mut String, apis: &[ApiTotals]) {
         "Times an upstream target was taken out of the rotation for its answers.",
         |api| api.ejections,
     );
+    by_api(
+        "pasarela_requests_queued_total",
+        "Requests that waited for a place at the upstream, whether or not they got one.",
+        |api| api.queued,
+    );
+    family(
+        out,
+        "pasarela_requests_queued",
+        "gauge",
+        "Requests that wait for a place at the upstream now.",
+    );
+    for ApiTotals { labels, queued, unqueued, .. } in apis {
+        let now = queued.saturating_sub(*unqueued);
+        let _ = writeln!(out, "pasarela_requests_queued{{{labels}}} {now}");
+    }
+    family(
+        out,
+        "pasarela_request_queue_seconds_total",
+        "counter",
+        "Time that requests waited for a place at the upstream.",
+    );
+    for ApiTotals { labels, queued_us, .. } in apis {
+        let (seconds, micros) = (queued_us / 1_000_000, queued_us % 1_000_000);
+        let _ =
+            writeln!(out, "pasarela_request_queue_seconds_total{{{labels}}} {seconds}.{micros:06}");
+    }
     family(
         out,
         "pasarela_messages_invalid_total",

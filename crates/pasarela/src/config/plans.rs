@@ -1,0 +1,153 @@
+//! Reads `plans`: how much, how fast, at what price, and whose turn it is where an API is busy.
+
+use std::collections::{BTreeMap, HashSet};
+
+use pasarela_model::{Api, Application, Concurrency, Plan, Quota, QuotaOver};
+
+use super::{
+    fault::Code,
+    names::{Item, Section},
+    price::{self, Price},
+    tree::{Kind, Node},
+    units,
+    walk::{Text, Walk, shown_word},
+};
+
+pub(crate) const KEYS: [&str; 6] = ["name", "rate", "quota", "price", "priority", "reserve"];
+
+/// Largest weight of a plan's calls.
+const PRIORITY_MAX: u64 = 100;
+
+pub(crate) fn read(
+    walk: &Walk<'_>,
+    section: &Section<'_>,
+    organisations: &Section<'_>,
+) -> Vec<Option<(Plan, Option<Price>)>> {
+    let read = |item: &Item<'_>| plan(walk, item, organisations);
+    section.items.iter().map(|item| item.as_ref().and_then(read)).collect()
+}
+
+fn plan(
+    walk: &Walk<'_>,
+    item: &Item<'_>,
+    organisations: &Section<'_>,
+) -> Option<(Plan, Option<Price>)> {
+    let fields = &item.fields;
+    let rate = fields.get("rate").map(|node| walk.parse(node, "`rate`", &units::RATE, units::rate));
+    let quota_read = fields.get("quota").map(|node| quota(walk, node));
+    let quota = quota_read.flatten();
+    let price_read = fields.get("price").map(|node| {
+        price::read(walk, node, quota, |name, span| {
+            let text =
+                Text { value: name.to_owned(), span, shown: shown_word(name), outside: false };
+            organisations.refer(walk, &text)?.first().copied()
+        })
+    });
+    if quota.is_some() {
+        walk.warn(
+            Code::QuotaUnused,
+            fields.key_span("quota"),
+            "This quota is checked, but calls past it are not refused by this version.",
+            "Nothing has to be done; `rate` is enforced.",
+        );
+    }
+    if price_read.as_ref().is_some_and(Option::is_some) {
+        walk.warn(
+            Code::PriceUnused,
+            fields.key_span("price"),
+            "This price is checked, but nothing is charged by this version.",
+            "Nothing has to be done.",
+        );
+    }
+    let free = fields.get("price").is_none();
+    if free && quota.is_some_and(|quota| quota.over == QuotaOver::Charge) {
+        walk.warn(
+            Code::NoEffect,
+            fields.key_span("quota"),
+            "Calls past this quota are to be charged, but the plan has no price.",
+            "Add a `price` with `calls`, or write `over: refuse`.",
+        );
+    }
+    let priority = fields
+        .get("priority")
+        .map_or(Some(1), |node| walk.integer(node, "a priority", 1..=PRIORITY_MAX));
+    let reserve = fields
+        .get("reserve")
+        .map_or(Some(0), |node| walk.parse(node, "`reserve`", &units::PERCENT, units::percent));
+    let plan = Plan {
+        name: item.name.as_ref()?.value.clone(),
+        rate: rate.map_or(Some(None), |rate| rate.map(Some))?,
+        quota: quota_read.map_or(Some(None), |quota| quota.map(Some))?,
+        priority: u32::try_from(priority?).ok()?,
+        reserve: reserve?,
+    };
+    Some((plan, price_read.map_or(Some(None), |price| price.map(Some))?))
+}
+
+fn quota(walk: &Walk<'_>, node: &Node) -> Option<Quota> {
+    let (calls, over) = if matches!(node.kind, Kind::Map(_)) {
+        let fields = walk.fields(node, "a quota", &["calls", "over"])?;
+        let calls = walk
+            .need(&fields, "calls", "Write `calls: 1_000/month`.")
+            .and_then(|node| walk.parse(node, "`calls`", &units::QUOTA, units::quota));
+        let words = [("refuse", QuotaOver::Refuse), ("charge", QuotaOver::Charge)];
+        let over = fields
+            .get("over")
+            .map_or(Some(QuotaOver::Refuse), |node| walk.word(node, "`over`", &words));
+        (calls, over)
+    } else {
+        let calls = walk.parse(node, "`quota`", &units::QUOTA, units::quota);
+        (calls, Some(QuotaOver::Refuse))
+    };
+    let (calls, window) = calls?;
+    Some(Quota { calls, window, over: over? })
+}
+
+/// Warns where what is reserved of an API is more than everything: each then gets less than it says.
+pub(crate) fn check_reserves(
+    walk: &Walk<'_>,
+    section: &Section<'_>,
+    (plans, apis, applications): (&[Plan], &[Api], &[Application]),
+) {
+    // For each API: who has something reserved, how much that is together, and under which plan.
+    let mut reserved: BTreeMap<usize, (HashSet<_>, u64, usize)> = BTreeMap::new();
+    for (number, application) in applications.iter().enumerate() {
+        let alone = application.organisation.is_none().then_some(number);
+        let payer = (application.organisation, alone);
+        for its in &application.subscriptions {
+            let Some(plan) = plans.get(its.plan).filter(|plan| plan.reserve > 0) else { continue };
+            let (payers, sum, last) = reserved.entry(its.api).or_default();
+            if payers.insert(payer) {
+                (*sum, *last) = (*sum + u64::from(plan.reserve), its.plan);
+            }
+        }
+    }
+    for (api, (_, sum, last)) in reserved {
+        let item = section.items.get(last).and_then(Option::as_ref);
+        let (Some(api), Some(item)) = (apis.get(api), item) else { continue };
+        if sum > 10_000 {
+            walk.warn(
+                Code::Reserve,
+                item.fields.key_span("reserve"),
+                format!(
+                    "What is reserved of {} v{} for its subscribers adds up to {}.{:02} %.",
+                    api.name,
+                    api.version,
+                    sum / 100,
+                    sum % 100
+                ),
+                "Reserve less; until then each has its part of everything, in proportion.",
+            );
+        } else if api.upstream.concurrency == Concurrency::Off {
+            walk.warn(
+                Code::NoEffect,
+                item.fields.key_span("reserve"),
+                format!(
+                    "{} v{} has `concurrency: off`: there is nothing to reserve.",
+                    api.name, api.version
+                ),
+                "Give the API a number of calls that its upstreams can take at a time.",
+            );
+        }
+    }
+}
