@@ -1,3 +1,5 @@
+//! Places, parties and queues, one call at a time and from six threads at once.
+
 use std::{
     sync::{Barrier, atomic::AtomicUsize},
     task::{Context, Poll, Wake, Waker},
