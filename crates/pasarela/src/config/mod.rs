@@ -249,8 +249,7 @@ fn whole(walk: &Walk<'_>, root: &tree::Node, generation: u64) -> Option<Loaded> 
         limits: limits.unwrap_or_else(Limits::default),
         trusted_proxies: trusted_proxies.unwrap_or_default(),
     };
-    let parts = (&*snapshot.plans, &*snapshot.apis, &*snapshot.applications);
-    plans::check_reserves(walk, &declared, parts);
+    plans::check_reserves(walk, &declared, &snapshot);
     Some(Loaded { settings, snapshot, prices, warnings: Vec::new(), files: Vec::new() })
 }
 

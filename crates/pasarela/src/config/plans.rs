@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use pasarela_model::{Api, Application, Concurrency, Plan, Quota, QuotaOver};
+use pasarela_model::{Concurrency, Plan, Quota, QuotaOver, Snapshot};
 
 use super::{
     fault::Code,
@@ -104,18 +104,16 @@ fn quota(walk: &Walk<'_>, node: &Node) -> Option<Quota> {
 }
 
 /// Warns where what is reserved of an API is more than everything: each then gets less than it says.
-pub(crate) fn check_reserves(
-    walk: &Walk<'_>,
-    section: &Section<'_>,
-    (plans, apis, applications): (&[Plan], &[Api], &[Application]),
-) {
+pub(crate) fn check_reserves(walk: &Walk<'_>, section: &Section<'_>, snapshot: &Snapshot) {
     // For each API: who has something reserved, how much that is together, and under which plan.
     let mut reserved: BTreeMap<usize, (HashSet<_>, u64, usize)> = BTreeMap::new();
-    for (number, application) in applications.iter().enumerate() {
+    for (number, application) in snapshot.applications.iter().enumerate() {
         let alone = application.organisation.is_none().then_some(number);
         let payer = (application.organisation, alone);
         for its in &application.subscriptions {
-            let Some(plan) = plans.get(its.plan).filter(|plan| plan.reserve > 0) else { continue };
+            let Some(plan) = snapshot.plans.get(its.plan).filter(|plan| plan.reserve > 0) else {
+                continue;
+            };
             let (payers, sum, last) = reserved.entry(its.api).or_default();
             if payers.insert(payer) {
                 (*sum, *last) = (*sum + u64::from(plan.reserve), its.plan);
@@ -124,7 +122,7 @@ pub(crate) fn check_reserves(
     }
     for (api, (_, sum, last)) in reserved {
         let item = section.items.get(last).and_then(Option::as_ref);
-        let (Some(api), Some(item)) = (apis.get(api), item) else { continue };
+        let (Some(api), Some(item)) = (snapshot.apis.get(api), item) else { continue };
         if sum > 10_000 {
             walk.warn(
                 Code::Reserve,
