@@ -7,11 +7,13 @@ pub struct Position {
     pub line: u32,
     /// Column.
     pub column: u32,
+    /// Of which document: 0 for the one that was read, and a number for each that it refers to.
+    pub document: u16,
 }
 
 impl Position {
     /// The first character.
-    pub const START: Self = Self { line: 1, column: 1 };
+    pub const START: Self = Self { line: 1, column: 1, document: 0 };
 
     /// The place that follows `text` when it stands at the start.
     pub fn after(text: &str) -> Self {
@@ -24,7 +26,8 @@ impl Position {
     pub(crate) fn advance(&mut self, text: &str) {
         for c in text.chars() {
             if c == '\n' {
-                *self = Self { line: self.line.saturating_add(1), column: 1 };
+                *self =
+                    Self { line: self.line.saturating_add(1), column: 1, document: self.document };
             } else {
                 self.column = self.column.saturating_add(1);
             }
@@ -64,8 +67,12 @@ pub struct ContractFault {
 
 impl ContractFault {
     pub(crate) fn new(at: Position, message: impl Into<String>, cure: impl Into<String>) -> Self {
-        let Position { line, column } = at;
-        let subject = Subject::Contract;
+        let Position { line, column, document } = at;
+        // Whoever knows the documents gives the others their names.
+        let subject = match document {
+            0 => Subject::Contract,
+            number => Subject::Document(number.to_string()),
+        };
         Self { subject, line, column, message: message.into(), cure: cure.into() }
     }
 

@@ -9,10 +9,14 @@
 //! - [`lint`] judges what reading does not need.
 //! - [`openapi`] and [`wsdl`] find the operations, and put the gateway's own address into the
 //!   documents that are served to callers.
+//! - [`described`] reads an OpenAPI document down to its schemas ([`shapes`]), and [`bridge`] makes a SOAP face of that.
 //! - [`soap`] is what a WSDL compiles to: messages both ways, and the routes of its REST face.
 
+pub mod bridge;
+pub mod described;
 pub mod lint;
 pub mod openapi;
+pub mod shapes;
 pub mod soap;
 pub mod tree;
 pub mod wsdl;
@@ -46,8 +50,8 @@ pub struct Contract {
 }
 
 /// Reads a contract. Of a `file_name` only the extension matters, and only where the first
-/// character of the document does not tell what it is. What a WSDL imports comes from `documents`,
-/// relative to `file_name`; `rest` is what is chosen for its REST face.
+/// character of the document does not tell what it is. What a document imports or refers to comes from
+/// `documents`, relative to `file_name`; `rest` is what is chosen for its REST face.
 ///
 /// # Errors
 /// All faults of the document, in its order; at least one.
@@ -68,7 +72,7 @@ pub fn read(
             "name a file that holds an OpenAPI or WSDL document",
         )]);
     }
-    openapi::read(text, syntax)
+    openapi::read(text, syntax, file_name, documents)
 }
 
 /// How a document is written if it is to be OpenAPI; `None`: it is to be a WSDL. The first character tells, and the extension

@@ -4,9 +4,15 @@
 //! schemas, parameters and responses alone. What it cannot read it reports, all of it at once;
 //! a path or a method that would silently not be served is a fault.
 
+pub(crate) mod joined;
+
 use std::collections::HashMap;
 
+use pasarela_soap::xsd::Resolver;
+
 use pasarela_model::{Operation, PathTemplate, ServedContract};
+
+use joined::Joined;
 
 use crate::{
     Contract, ContractFault, Faults, Position, template,
@@ -22,25 +28,75 @@ const OTHER_KEYS: [&str; 5] = ["$ref", "summary", "description", "servers", "par
 /// How many `$ref` may lead from one to the next.
 const REFS_MAX: usize = 20;
 
-/// Reads an OpenAPI document.
+/// Reads an OpenAPI document, and what it refers to relative to `url`.
 ///
 /// # Errors
 /// All faults, in the order of the document.
-pub fn read(text: &str, syntax: Syntax) -> Result<Contract, Vec<ContractFault>> {
-    let root = tree::parse(text, syntax, TreeLimits::default())?;
-    let mut faults = Faults::default();
-    let Some(minor) = version(&root, &mut faults) else {
-        // Without a version there is no saying what the rest should look like.
-        return Err(faults.or(()).err().unwrap_or_default());
-    };
-    let title = title(&root, &mut faults);
-    let mut reader = Reader::new(&root, minor, faults);
-    reader.paths();
-    let Reader { operations, faults, .. } = reader;
-    let (title, operations) = faults.or((title, operations))?;
+pub fn read(
+    text: &str,
+    syntax: Syntax,
+    url: &str,
+    documents: &mut dyn Resolver,
+) -> Result<Contract, Vec<ContractFault>> {
+    let Joined { root, urls } = joined::read(text, syntax, url, documents)?;
+    let Survey { title, operations, .. } =
+        survey(&root).map_err(|faults| Joined::named(&urls, faults))?;
     let served =
         ServedContract { wsdl: false, document: root.to_json(), ..ServedContract::default() };
     Ok(Contract { title, operations, served, soap: false, left_out: Vec::new() })
+}
+
+/// A document and what it refers to relative to `url`, from bytes that are to be OpenAPI.
+pub(crate) fn whole(
+    bytes: &[u8],
+    url: &str,
+    documents: &mut dyn Resolver,
+) -> Result<Joined, Vec<ContractFault>> {
+    crate::size_of(bytes).map_err(|fault| vec![fault])?;
+    let Some(syntax) = crate::openapi_syntax(bytes, url) else {
+        let cure = "name an OpenAPI document";
+        return Err(vec![ContractFault::start("this is XML, and no OpenAPI document", cure)]);
+    };
+    let text = crate::text_of(bytes).map_err(|fault| vec![fault])?;
+    joined::read(text, syntax, url, documents)
+}
+
+/// Asks for every document that an OpenAPI document refers to. What is wrong with them is told by whoever reads them.
+pub fn follow(bytes: &[u8], url: &str, documents: &mut dyn Resolver) {
+    let _ = whole(bytes, url, documents);
+}
+
+/// What a document offers.
+pub(crate) struct Survey<'a> {
+    pub(crate) title: String,
+    /// The minor version of OpenAPI 3.
+    pub(crate) minor: u8,
+    pub(crate) operations: Vec<Operation>,
+    /// Where each of the operations stands.
+    pub(crate) places: Vec<Place<'a>>,
+}
+
+/// Where an operation stands in its document.
+pub(crate) struct Place<'a> {
+    /// Its path as it is written.
+    pub(crate) path: &'a str,
+    /// The path items that it belongs to, the nearest first.
+    pub(crate) items: Vec<&'a Node>,
+    pub(crate) node: &'a Node,
+}
+
+/// Finds the operations of a document.
+pub(crate) fn survey(root: &Node) -> Result<Survey<'_>, Vec<ContractFault>> {
+    let mut faults = Faults::default();
+    let Some(minor) = version(root, &mut faults) else {
+        // Without a version there is no saying what the rest should look like.
+        return Err(faults.or(()).err().unwrap_or_default());
+    };
+    let title = title(root, &mut faults);
+    let mut reader = Reader::new(root, minor, faults);
+    reader.paths();
+    let Reader { operations, places, faults, .. } = reader;
+    faults.or(Survey { title, minor, operations, places })
 }
 
 /// The minor version of OpenAPI 3.
@@ -115,6 +171,9 @@ struct Reader<'a> {
     minor: u8,
     faults: Faults,
     operations: Vec<Operation>,
+    places: Vec<Place<'a>>,
+    /// The path items that are read, from the path's own to what it refers to.
+    items: Vec<&'a Node>,
     /// Where each `operationId` was seen first.
     ids: HashMap<&'a str, Position>,
     /// Where each shape of a path was seen first, and how it was written.
@@ -137,6 +196,8 @@ impl<'a> Reader<'a> {
             minor,
             faults,
             operations: Vec::new(),
+            places: Vec::new(),
+            items: Vec::new(),
             ids: HashMap::new(),
             shapes: HashMap::new(),
             routes: HashMap::new(),
@@ -206,7 +267,9 @@ impl<'a> Reader<'a> {
     fn path_item(&mut self, path: &Path<'a>, item: &'a Node) {
         let mut node = item;
         let mut seen: Vec<&str> = Vec::new();
+        self.items.clear();
         for _ in 0..REFS_MAX {
+            self.items.push(node);
             let Some(object) = self.object(node, &format!("the path `{}`", path.text)) else {
                 return;
             };
@@ -321,6 +384,8 @@ impl<'a> Reader<'a> {
             return;
         }
         self.routes.insert(route, (path.text, path.at));
+        let items = self.items.iter().rev().copied().collect();
+        self.places.push(Place { path: path.text, items, node: &member.value });
         self.operations.push(Operation {
             name,
             method: method.to_owned(),

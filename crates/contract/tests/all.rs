@@ -4,6 +4,9 @@
 //! gives. Its name is the document's name with `.case` behind it. With `BLESS=1` in the
 //! environment the expectations are rewritten; review them as prose.
 
+mod faces;
+mod joined;
+
 use std::{fmt::Write as _, fs, path::PathBuf};
 
 use pasarela_contract::{Contract, ContractFault, Subject, openapi, wsdl};

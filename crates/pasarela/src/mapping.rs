@@ -51,7 +51,7 @@ pub(crate) fn read(text: &str, path: &Path) -> Result<Said, Vec<Fault>> {
         Ok(root) => root,
         Err(faults) => {
             for fault in faults {
-                let at = Position { line: fault.line, column: fault.column };
+                let at = Position { line: fault.line, column: fault.column, ..Position::START };
                 reader.wrong(at, fault.message, &fault.cure);
             }
             return Err(reader.faults);

@@ -11,6 +11,7 @@ mod headers;
 mod making;
 mod parts;
 mod request;
+mod serving;
 mod thrown;
 mod verbatim;
 

@@ -344,7 +344,8 @@ fn extent(node: &Node) -> (usize, usize) {
 /// The parser counts lines from 1 and columns from 0.
 fn position(marker: Marker) -> Position {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Position { line: count(marker.line()).max(1), column: count(marker.col()).saturating_add(1) }
+    let (line, column) = (count(marker.line()).max(1), count(marker.col()).saturating_add(1));
+    Position { line, column, document: 0 }
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
-//! `pasarela convert`: an API's description in another language: OpenAPI from a WSDL. Nothing is fetched.
+//! `pasarela convert`: an API's description in another language: OpenAPI from a WSDL, a WSDL from OpenAPI. Nothing is fetched.
+
+mod wsdl;
 
 use std::{
     io::{self, Write},
@@ -10,7 +12,8 @@ use pasarela_soap::{
     Fault, FaultKind,
     openapi::{self, Face, Info, Mapping},
     transcode::{self, Plan},
-    wsdl, xsd,
+    wsdl::import,
+    xsd,
 };
 
 use super::{
@@ -23,16 +26,17 @@ use crate::{
     mapping,
 };
 
-/// Describe a SOAP service as a REST API: an OpenAPI 3.1 document from a WSDL.
+/// Describe a SOAP service as a REST API, or a REST API as a SOAP service.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pasarela convert orders.wsdl --to openapi > orders.json\n  \
-    pasarela convert orders.wsdl --to openapi --as yaml --mapping orders.map.yaml --server https://api.example.com/orders\n\n\
-    Writes the document to standard output and what is wrong to standard error. The documents that a WSDL imports are\n\
-    read from beside it; nothing is fetched. The same input gives the same bytes.\n\
-    Exit code 0: done (there may be warnings); 1: the WSDL or the mapping is refused; 2: wrong use, or a file cannot be read.")]
+    pasarela convert orders.wsdl --to openapi --as yaml --mapping orders.map.yaml --server https://api.example.com/orders\n  \
+    pasarela convert orders.openapi.yaml --to wsdl --server https://api.example.com/orders/v1/soap > orders.wsdl\n\n\
+    Writes the document to standard output and what is wrong to standard error. The documents that it imports or\n\
+    refers to are read from beside it; nothing is fetched. With --to wsdl only --server and --format have a meaning. The same input gives the same bytes.\n\
+    Exit code 0: done (there may be warnings); 1: the document or the mapping is refused; 2: wrong use, or a file cannot be read.")]
 pub struct Args {
-    /// The WSDL.
-    #[arg(value_name = "FILE.wsdl")]
+    /// The WSDL, or the OpenAPI document.
+    #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// What to make of it.
     #[arg(long, value_enum)]
@@ -75,8 +79,10 @@ pub struct Args {
 /// What to make of a description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Target {
-    /// OpenAPI 3.1.
+    /// OpenAPI 3.1, from a WSDL.
     Openapi,
+    /// WSDL 1.1, from OpenAPI.
+    Wsdl,
 }
 
 /// How to write a document down.
@@ -134,6 +140,9 @@ impl Outcome {
 
 /// Makes the document.
 pub fn convert(args: &Args) -> Outcome {
+    if args.to == Target::Wsdl {
+        return wsdl::convert(args);
+    }
     let mut verdicts = Vec::new();
     let mapping = args.mapping.as_deref().map(|path| (path, read_mapping(path, &mut verdicts)));
     let bytes = match std::fs::read(&args.file) {
@@ -145,7 +154,7 @@ pub fn convert(args: &Args) -> Outcome {
     };
     let options = xsd::Options::default();
     let (catalog, mut faults) =
-        wsdl::import(document(&args.file, bytes), &mut Beside::default(), &options);
+        import(document(&args.file, bytes), &mut Beside::default(), &options);
     if catalog.is_empty() && !faults.iter().any(Fault::is_error) {
         let fault = Fault::new(FaultKind::Wsdl, "it binds nothing to SOAP");
         faults.push(fault.cure("give the document with the binding of the service"));

@@ -6,7 +6,7 @@ use std::{
     str::FromStr,
 };
 
-use pasarela_contract::openapi_syntax;
+use pasarela_contract::{openapi, openapi_syntax};
 use pasarela_soap::{
     wsdl,
     xsd::{Document, Options, Resolver},
@@ -120,11 +120,12 @@ pub(super) fn from_url(
     network: &dyn super::get::Network,
 ) -> Result<Bundle, BringError> {
     let mut remote = Remote::new(network, rules, url.clone());
-    if let Some(root) = remote.root()
-        && openapi_syntax(&root.bytes, url.path()).is_none()
-    {
+    if let Some(root) = remote.root() {
         // What is wrong with the documents is told by whoever reads them.
-        let _ = wsdl::import(root, &mut remote, &Options::default());
+        match openapi_syntax(&root.bytes, url.path()) {
+            None => drop(wsdl::import(root, &mut remote, &Options::default())),
+            Some(_) => openapi::follow(&root.bytes, &root.url, &mut remote),
+        }
     }
     if !remote.stops.is_empty() {
         return Err(BringError::Documents(remote.stops));
@@ -143,8 +144,9 @@ fn from_file(path: &Path) -> Result<Bundle, BringError> {
     let root = document(path, bytes.clone());
     let arrived = vec![Arrival { url: name, found: None, bytes: bytes.clone() }];
     let mut noted = Noted { inner: Beside::default(), names: vec![root.url.clone()], arrived };
-    if openapi_syntax(&bytes, &root.url).is_none() {
-        let _ = wsdl::import(root, &mut noted, &Options::default());
+    match openapi_syntax(&bytes, &root.url) {
+        None => drop(wsdl::import(root, &mut noted, &Options::default())),
+        Some(_) => openapi::follow(&bytes, &root.url, &mut noted),
     }
     Ok(Bundle::new(noted.arrived))
 }

@@ -28,7 +28,7 @@ pub use decode::Decoder;
 pub use encode::Encoder;
 pub use names::Names;
 pub(crate) use parts::XOP;
-pub use parts::{Given, Parts, Reference, Sent, names_part};
+pub use parts::{Given, Parts, Reference, Sent, base64, in_base64, names_part};
 pub use plan::{Body, Message, Part, PartType, Plan};
 pub use walk::Walk;
 pub use wsdl::Unsupported;

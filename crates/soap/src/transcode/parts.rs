@@ -115,6 +115,18 @@ pub(super) fn swa_ref(schemas: &Schemas) -> Option<TypeId> {
 }
 
 /// The bytes of a base64 text, its white space left out.
+#[must_use]
+pub fn base64(text: &str) -> Option<Vec<u8>> {
+    decoded(text)
+}
+
+/// Bytes as base64.
+#[must_use]
+pub fn in_base64(bytes: &[u8]) -> String {
+    base64_simd::STANDARD.encode_to_string(bytes)
+}
+
+/// The bytes of a base64 text, its white space left out.
 pub(super) fn decoded(text: &str) -> Option<Vec<u8>> {
     let stripped;
     let text = if text.bytes().any(|byte| byte.is_ascii_whitespace()) {

@@ -105,3 +105,48 @@ fn what_is_no_service_is_refused_and_what_is_not_there_is_wrong_use() {
     assert_eq!(outcome.code(), ExitCode::from(2));
     assert!(outcome.said(Format::Json).contains("XS0001"));
 }
+
+/// A WSDL of an OpenAPI document: what is printed, what is said of it and the exit code.
+fn to_wsdl(files: &[(&str, &str)]) -> (Option<String>, String, ExitCode) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let file = folder.path().join("api.yaml").display().to_string();
+    let line = ["convert", &file, "--to", "wsdl", "--server", "https://api.example.com/soap"];
+    let outcome = convert(&Line::parse_from(line).args);
+    let said = outcome.said(Format::Text).replace(&format!("{}/", folder.path().display()), "");
+    (outcome.document.as_ref().map(|d| String::from_utf8(d.clone()).unwrap()), said, outcome.code())
+}
+
+const OPENAPI: &str = "openapi: 3.0.3\ninfo: { title: Rates, version: '1' }\npaths:\n  /rates/{id}:\n    get:\n      operationId: rate\n      \
+     parameters: [{ name: id, in: path, required: true, schema: { $ref: 'types.yaml#/id' } }]\n      \
+     responses: { '200': { description: It. } }\n  /ticks:\n    get:\n      operationId: ticks\n      \
+     responses: { '200': { description: On and on., content: { text/event-stream: {} } } }\n";
+
+#[test]
+fn openapi_becomes_a_wsdl_and_what_is_left_out_is_said() {
+    let types = ("types.yaml", "id: { type: string, maxLength: 5 }\n");
+    let (document, said, code) = to_wsdl(&[("api.yaml", OPENAPI), types]);
+    assert_eq!(code, ExitCode::SUCCESS);
+    assert_eq!(
+        said,
+        "warning XS0008: api.yaml:12:65: the operation ticks is left out: a body of the type `text/event-stream` is a stream \
+         without an end; describe it in another way, or do without it over SOAP\napi.yaml: valid, 1 warning\n"
+    );
+    let document = document.unwrap();
+    assert!(document.contains("<xs:maxLength value=\"5\"/>"), "{document}");
+    assert!(document.contains("location=\"https://api.example.com/soap\""), "{document}");
+    assert!(!document.contains("ticks"), "{document}");
+}
+
+#[test]
+fn openapi_that_cannot_be_read_is_refused_where_it_is_wrong() {
+    let (document, said, code) = to_wsdl(&[("api.yaml", OPENAPI), ("types.yaml", "id: [")]);
+    assert_eq!((document, code), (None, ExitCode::FAILURE));
+    assert!(said.starts_with("error XS"), "{said}");
+    assert!(said.contains(": types.yaml:2:1: "), "{said}");
+    let (document, said, _) = to_wsdl(&[("api.yaml", &OPENAPI.replace("string", "stream"))]);
+    assert_eq!(document, None);
+    assert!(said.contains("the document `types.yaml` "), "{said}");
+}
