@@ -1,93 +1,78 @@
 //! What the store holds, added to what the configuration file declares: the snapshot that the gateway serves from.
 //!
-//! Pure. The file's part stays as it is, index for index; the store's applications, keys, plans and
-//! subscriptions come after it. What is suspended, over or not granted is simply not there. What the
+//! Pure. The file's part stays as it is, index for index; the store's organisations, applications and plans come after it, each at its
+//! place ([`pasarela_store::Places`]) for as long as it is there. What is suspended, over or not granted leaves its place empty. What the
 //! file no longer has (an API, a plan) or has itself (a key) is left out and told.
+//!
+//! A [`Compiler`] lives as long as the process and follows the store: a change costs the applications that it touches. What it gives is what
+//! compiling everything anew would ([`Compiler::new`]): a test compares them. To add a noun: compile it in `Adding::everything`, and again in
+//! [`Compiler::follow`] where its change is told ([`pasarela_store::Touched`]).
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 use pasarela_model::{
-    Application, Credential, KeyDigest, Organisation, Plan, Rate, Snapshot, Subscription, Timestamp,
+    Application, Credential, KeyDigest, Organisation, Pages, Plan, Rate, Snapshot, StoredKey,
+    Subscription, Timestamp,
 };
-use pasarela_store::{HeldKey, Holding, PlanVersion, Standing, SubscriptionState};
+use pasarela_store::{
+    Delta, HeldApplication, HeldSubscription, Holding, PlanVersion, Standing, Terms,
+};
 
 use crate::offer::api_name;
 
 /// A snapshot, and when it has to be made again even if nothing changes.
 #[derive(Debug)]
 pub struct Compiled {
-    /// The file's and the store's.
+    /// The file's and the store's. It shares with those before it what is the same.
     pub snapshot: Snapshot,
     /// When the next key runs out.
     pub until: Option<Timestamp>,
-    /// What was left out, in words for an operator.
+    /// What was left out since the last one was made, in words for an operator.
     pub left_out: Vec<String>,
 }
 
-/// Adds what is held to what the file declares, as of `now`.
-pub fn compile(file: &Snapshot, held: &Holding, now: Timestamp) -> Compiled {
-    let mut adding = Adding::new(file, held);
-    for organisation in &held.organisations {
-        if organisation.standing == Standing::Active {
-            adding.organisation(organisation);
-        }
-    }
-    for application in &held.applications {
-        let served = match application.standing {
-            Standing::Active => adding.application(application),
-            Standing::Suspended => None,
-        };
-        adding.served.push(served);
-    }
-    held.keys.iter().for_each(|key| adding.key(key, now));
-    for subscription in &held.subscriptions {
-        if subscription.state == SubscriptionState::Approved {
-            adding.subscription(subscription);
-        }
-    }
-    adding.compiled
+/// Makes the snapshots of a process, one after the other.
+#[derive(Debug)]
+pub struct Compiler {
+    held: Holding,
+    adding: Adding,
 }
 
-struct Adding<'h> {
-    compiled: Compiled,
-    /// Index of each API by the name that subscriptions use.
+/// What is made of the two, as far as it was made.
+#[derive(Debug, Default)]
+struct Adding {
+    file: Snapshot,
+    declared: Declared,
+    made: Snapshot,
+    /// Index of each version of a plan that somebody is on, or was since everything was compiled.
+    plans: HashMap<(Arc<str>, i64), usize>,
+    /// When the keys of applications run out: each application's next, by time and by place.
+    ends: BTreeSet<(Timestamp, usize)>,
+    ends_of: HashMap<usize, Timestamp>,
+    left_out: Vec<String>,
+}
+
+/// What the file declares, by the names that the store uses.
+#[derive(Debug, Default)]
+struct Declared {
     apis: HashMap<String, usize>,
-    file_plans: HashMap<String, usize>,
-    versions: HashMap<(&'h str, i64), &'h PlanVersion>,
-    plan_names: HashMap<&'h str, &'h str>,
-    /// Index of each version of a plan that somebody is on.
-    plans: HashMap<(&'h str, i64), usize>,
-    organisations: HashMap<&'h str, usize>,
-    applications: HashMap<&'h str, usize>,
-    /// Index of each application that is held, where it is served; in their order.
-    served: Vec<Option<usize>>,
+    plans: HashMap<String, usize>,
     /// The file's keys. The store's are different from each other already.
-    digests: HashSet<KeyDigest>,
+    keys: HashSet<KeyDigest>,
 }
 
-impl<'h> Adding<'h> {
-    fn new(file: &Snapshot, held: &'h Holding) -> Self {
+impl Declared {
+    fn of(file: &Snapshot) -> Self {
         let apis = file.apis.iter().enumerate();
         let plans = file.plans.iter().enumerate();
         let keys = file.applications.iter().flat_map(|application| &application.credentials);
         Self {
             apis: apis.map(|(index, api)| (api_name(&api.name, api.version), index)).collect(),
-            file_plans: plans.map(|(index, plan)| (plan.name.clone(), index)).collect(),
-            versions: held
-                .versions
-                .iter()
-                .map(|version| ((version.plan.as_str(), version.number), version))
-                .collect(),
-            plan_names: held
-                .plans
-                .iter()
-                .map(|plan| (plan.id.as_str(), plan.name.as_str()))
-                .collect(),
-            plans: HashMap::new(),
-            organisations: HashMap::new(),
-            applications: HashMap::with_capacity(held.applications.len()),
-            served: Vec::with_capacity(held.applications.len()),
-            digests: keys
+            plans: plans.map(|(index, plan)| (plan.name.clone(), index)).collect(),
+            keys: keys
                 .filter_map(|credential| match credential {
                     Credential::ApiKey(digest) => Some(*digest),
                     // Those are the file's alone; nothing that is held could be the same.
@@ -97,91 +82,209 @@ impl<'h> Adding<'h> {
                     | Credential::Token { .. } => None,
                 })
                 .collect(),
-            compiled: Compiled { snapshot: file.clone(), until: None, left_out: Vec::new() },
+        }
+    }
+}
+
+impl Compiler {
+    /// Of what a file declares and a store holds, as of `now`.
+    pub fn new(file: Snapshot, held: Holding, now: Timestamp) -> Self {
+        let adding = Adding::everything(file, &held, now);
+        Self { held, adding }
+    }
+
+    /// The snapshot as it is now.
+    pub fn compiled(&mut self, now: Timestamp) -> Compiled {
+        while let Some((end, place)) = self.adding.ends.first().copied()
+            && end <= now
+        {
+            self.adding.again(&self.held, place, now);
+        }
+        Compiled {
+            snapshot: self.adding.made.clone(),
+            until: self.adding.ends.first().map(|(end, _)| *end),
+            left_out: std::mem::take(&mut self.adding.left_out),
         }
     }
 
-    fn organisation(&mut self, it: &'h pasarela_store::Organisation) {
-        let all = &mut self.compiled.snapshot.organisations;
-        self.organisations.insert(it.id.as_str(), all.len());
-        all.push(Organisation { name: it.name.clone(), kind: it.kind });
+    /// What the store holds.
+    pub const fn held(&self) -> &Holding {
+        &self.held
     }
 
+    /// What the file declares.
+    pub const fn file(&self) -> &Snapshot {
+        &self.adding.file
+    }
+
+    /// The file declares something else now.
+    pub fn declare(&mut self, file: Snapshot, now: Timestamp) {
+        self.adding = Adding::everything(file, &self.held, now);
+    }
+
+    /// The store holds something else now.
+    pub fn hold(&mut self, held: Holding, now: Timestamp) {
+        self.held = held;
+        let file = std::mem::take(&mut self.adding.file);
+        self.declare(file, now);
+    }
+
+    /// The store has changed.
+    pub fn follow(&mut self, delta: &Delta, now: Timestamp) {
+        let touched = self.held.follow(delta);
+        let (adding, held) = (&mut self.adding, &self.held);
+        for place in touched.organisations {
+            let index = adding.file.organisations.len() + place;
+            put(&mut adding.made.organisations, index, organisation(held, place));
+        }
+        if touched.plans {
+            adding.rename_plans(held);
+        }
+        touched.applications.into_iter().for_each(|place| adding.again(held, place, now));
+    }
+}
+
+fn put<T: Clone>(all: &mut Pages<T>, index: usize, now: T) {
+    match all.get_mut(index) {
+        Some(there) => *there = now,
+        // Places are taken one after the other.
+        None => all.push(now),
+    }
+}
+
+fn organisation(held: &Holding, place: usize) -> Organisation {
+    let active = |it: &&pasarela_store::Organisation| it.standing == Standing::Active;
+    let it = held.organisations.at(place).filter(active);
+    it.map_or_else(Organisation::default, |it| Organisation {
+        name: it.name.clone(),
+        kind: it.kind,
+    })
+}
+
+impl Adding {
+    fn everything(file: Snapshot, held: &Holding, now: Timestamp) -> Self {
+        let (declared, made) = (Declared::of(&file), file.clone());
+        let mut new = Self { file, declared, made, ..Self::default() };
+        let organisations = (0..held.organisations.places()).map(|place| organisation(held, place));
+        new.made.organisations.extend(organisations);
+        let places = 0..held.applications.places();
+        let applications: Vec<_> = places.map(|place| new.application(held, place, now)).collect();
+        new.made.applications.extend(applications);
+        new
+    }
+
+    /// Compiles the application at a place again.
+    fn again(&mut self, held: &Holding, place: usize, now: Timestamp) {
+        if let Some(end) = self.ends_of.remove(&place) {
+            self.ends.remove(&(end, place));
+        }
+        let application = self.application(held, place, now);
+        put(&mut self.made.applications, self.file.applications.len() + place, application);
+    }
+
+    fn application(&mut self, held: &Holding, place: usize, now: Timestamp) -> Application {
+        self.active_application(held, place, now).unwrap_or_default()
+    }
+
+    /// `None`: there is nobody, or it is suspended, or its organisation is. It is called
     /// `organisation/name`: the file's names have no `/`, so neither can be taken for the other.
-    fn application(&mut self, it: &'h pasarela_store::Application) -> Option<usize> {
-        // Not there: its organisation is suspended.
-        let organisation = self.organisations.get(it.organisation.as_str())?;
-        let snapshot = &mut self.compiled.snapshot;
-        let of = snapshot.organisations.get(*organisation)?;
-        let name = format!("{}/{}", of.name, it.name);
-        let index = snapshot.applications.len();
-        self.applications.insert(it.id.as_str(), index);
-        snapshot.applications.push(Application {
+    fn active_application(
+        &mut self,
+        held: &Holding,
+        place: usize,
+        now: Timestamp,
+    ) -> Option<Application> {
+        let it = held.applications.at(place)?;
+        let organisation = held.organisations.find(it.application.organisation.as_str())?;
+        let of = held.organisations.at(organisation)?;
+        if it.application.standing != Standing::Active || of.standing != Standing::Active {
+            return None;
+        }
+        let name = format!("{}/{}", of.name, it.application.name);
+        let subscriptions = it.subscriptions.iter();
+        let subscriptions = subscriptions.filter_map(|one| self.subscription(held, one)).collect();
+        Some(Application {
+            keys: self.keys(it, place, &name, now),
             name,
-            organisation: Some(*organisation),
-            subscriptions: Vec::new(),
-            credentials: Vec::new(),
-            networks: Vec::new(),
-            keys: std::sync::Arc::default(),
-        });
-        Some(index)
+            organisation: Some(self.file.organisations.len() + organisation),
+            subscriptions,
+            ..Application::default()
+        })
     }
 
-    fn key(&mut self, it: &HeldKey, now: Timestamp) {
-        if it.expires.is_some_and(|end| end <= now) {
-            return;
+    /// Those that are of use; mostly all.
+    fn keys(
+        &mut self,
+        it: &HeldApplication,
+        place: usize,
+        name: &str,
+        now: Timestamp,
+    ) -> Arc<[StoredKey]> {
+        let next = it.keys.iter().map(|key| key.expires).filter(|end| *end > now).min();
+        if let Some(end) = next.filter(|end| *end != StoredKey::FOR_EVER) {
+            self.ends.insert((end, place));
+            self.ends_of.insert(place, end);
         }
-        let Some(Some(application)) = self.served.get(it.application).copied() else { return };
-        if self.digests.contains(&it.digest) {
-            let name = self.compiled.snapshot.applications.get(application);
-            let name = name.map_or("", |application| application.name.as_str());
+        let declared = |key: &&StoredKey| self.declared.keys.contains(&key.digest);
+        for _ in it.keys.iter().filter(declared) {
             let why = format!("a key of {name}: the configuration file has the same one");
-            self.compiled.left_out.push(why);
-            return;
+            self.left_out.push(why);
         }
-        self.compiled.until = match (self.compiled.until, it.expires) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        if let Some(application) = self.compiled.snapshot.applications.get_mut(application) {
-            application.credentials.push(Credential::ApiKey(it.digest));
+        let of_use = |key: &&StoredKey| key.expires > now && !declared(key);
+        match it.keys.iter().all(|key| of_use(&key)) {
+            true => Arc::clone(&it.keys),
+            false => it.keys.iter().filter(of_use).copied().collect(),
         }
     }
 
-    fn subscription(&mut self, it: &'h pasarela_store::Subscription) {
-        let Some(application) = self.applications.get(it.application.as_str()).copied() else {
-            return;
-        };
-        let api = self.apis.get(&it.api).copied();
-        let (Some(api), Some(plan)) = (api, self.plan(it)) else {
+    fn subscription(&mut self, held: &Holding, it: &HeldSubscription) -> Option<Subscription> {
+        let api = self.declared.apis.get(&*it.api).copied();
+        let (Some(api), Some(plan)) = (api, self.plan(held, &it.terms)) else {
             let why = match api {
                 None => format!("the configuration file has no API {} any more", it.api),
                 Some(_) => "its plan is gone".to_owned(),
             };
-            self.compiled.left_out.push(format!("subscription {}: {why}", it.id));
-            return;
+            self.left_out.push(format!("subscription {}: {why}", it.id));
+            return None;
         };
-        if let Some(application) = self.compiled.snapshot.applications.get_mut(application) {
-            application.subscriptions.push(Subscription { api, plan });
-        }
+        Some(Subscription { api, plan })
     }
 
-    fn plan(&mut self, it: &'h pasarela_store::Subscription) -> Option<usize> {
-        if let Some(name) = &it.file_plan {
-            return self.file_plans.get(name).copied();
-        }
-        let key = (it.plan.as_ref()?.as_str(), it.plan_version?);
+    fn plan(&mut self, held: &Holding, terms: &Terms) -> Option<usize> {
+        let (plan, number) = match terms {
+            Terms::OfFile(name) => return self.declared.plans.get(&**name).copied(),
+            Terms::OfStore(plan, number) => (plan, *number),
+        };
+        let key = (Arc::clone(plan), number);
         if let Some(index) = self.plans.get(&key) {
             return Some(*index);
         }
-        let terms = self.versions.get(&key)?;
-        let all = &mut self.compiled.snapshot.plans;
+        let new = plan_of(held, plan, number)?;
+        let all = &mut self.made.plans;
         let index = all.len();
-        let name = format!("{}/{}", self.plan_names.get(key.0)?, key.1);
-        all.push(Plan { rate: rate(terms), ..Plan::new(name) });
+        all.push(new);
         self.plans.insert(key, index);
         Some(index)
     }
+
+    /// A plan that changes its name keeps its index.
+    fn rename_plans(&mut self, held: &Holding) {
+        for ((plan, number), index) in &self.plans {
+            let new = plan_of(held, plan, *number);
+            if let (Some(new), Some(there)) = (new, self.made.plans.get_mut(*index)) {
+                *there = new;
+            }
+        }
+    }
+}
+
+fn plan_of(held: &Holding, plan: &str, number: i64) -> Option<Plan> {
+    let versions = &held.versions;
+    let at = versions.binary_search_by(|one| (one.plan.as_str(), one.number).cmp(&(plan, number)));
+    let terms = versions.get(at.ok()?)?;
+    let at = held.plans.binary_search_by(|one| one.id.as_str().cmp(plan)).ok()?;
+    let name = format!("{}/{number}", held.plans.get(at)?.name);
+    Some(Plan { rate: rate(terms), ..Plan::new(name) })
 }
 
 fn rate(terms: &PlanVersion) -> Option<Rate> {

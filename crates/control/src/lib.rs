@@ -3,7 +3,7 @@
 //! All of that happens in one transaction: nobody acts on a right that was taken away meanwhile, and
 //! no change is without its line in the audit log. [`may()`] is the only place where roles are looked
 //! at. What a configuration file declares is read-only here; the store's part is added to it by
-//! [`compile()`]. Time and chance come with each [`Call`].
+//! [`Compiler`]. Time and chance come with each [`Call`].
 
 mod call;
 mod compile;
@@ -17,7 +17,7 @@ mod verbs;
 mod view;
 
 pub use call::{Answer, Call, Idempotency};
-pub use compile::{Compiled, compile};
+pub use compile::{Compiled, Compiler};
 pub use control::{Control, question};
 pub use dice::Seed;
 pub use error::Error;

@@ -488,7 +488,7 @@ pub enum QuotaOver {
 }
 
 /// A company or department.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Organisation {
     /// Name; empty where nobody is at this place any more.
     pub name: String,
@@ -497,13 +497,14 @@ pub struct Organisation {
 }
 
 /// What an organisation is to the owner of the gateway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OrganisationKind {
     /// Runs the gateway.
     Owner,
     /// Was admitted.
     Partner,
     /// Signed up.
+    #[default]
     Customer,
 }
 

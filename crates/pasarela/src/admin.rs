@@ -1,8 +1,7 @@
 //! Administration: the store beside the gateway, and its HTTP API at `/admin/v1` on the console's listener.
 //!
-//! [`open`] opens the store and starts what watches it: whenever it changes, [`Administration::held`] has
-//! what there is now, and `serve` compiles it, with what the file declares, into the next plane. The
-//! gateway never waits for any of it. Where the store cannot be had, what was kept on this disk
+//! [`open`] opens the store and starts what watches it: whenever it changes, the change is compiled with what the
+//! file declares ([`Administration::compiled`]), and `serve` makes the next plane of that. The gateway never waits for any of it. Where the store cannot be had, what was kept on this disk
 //! (`kept`) is served from, administration answers 503, and the store is tried again.
 //!
 //! The API is one table (`table`): routes, their documents and their checks come from the same lines.
@@ -17,14 +16,18 @@ pub mod problem;
 mod strict;
 mod table;
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use pasarela_control::{Control, Offer};
+use pasarela_control::{Compiled, Compiler, Control, Offer};
 use pasarela_model::{Snapshot, Timestamp};
-use pasarela_store::{Error, Holding, Place, Store};
+use pasarela_store::{Error, News, Place, Store};
 use tokio::sync::watch;
 
 pub(crate) use ask::router;
@@ -32,10 +35,43 @@ pub(crate) use ask::router;
 /// The store beside the gateway.
 #[derive(Debug)]
 pub(crate) struct Administration {
-    /// What the store holds, as it was seen last.
-    pub(crate) held: watch::Receiver<Arc<Holding>>,
+    /// What the store holds and the file declares. Whatever uses it runs on the main thread, and never across a wait.
+    compiler: Rc<RefCell<Compiler>>,
+    /// Says when the store has changed.
+    changed: watch::Receiver<()>,
     /// The verbs, once the store is open.
     pub(crate) control: Desk,
+}
+
+impl Administration {
+    /// What there is to serve from now.
+    pub(crate) fn compiled(&self) -> Compiled {
+        let compiled = self.compiler.borrow_mut().compiled(now());
+        for what in &compiled.left_out {
+            tracing::warn!(%what, "left out of what is served");
+        }
+        compiled
+    }
+
+    /// The file declares something else; what it declared before.
+    pub(crate) fn declare(&self, file: Snapshot) -> Snapshot {
+        let mut compiler = self.compiler.borrow_mut();
+        let before = compiler.file().clone();
+        compiler.declare(file, now());
+        before
+    }
+
+    /// Has administration offer what the file declares now.
+    pub(crate) fn offer(&self) {
+        self.control.offer(self.compiler.borrow().file());
+    }
+
+    /// Waits until the store has changed.
+    pub(crate) async fn changed(&mut self) {
+        if self.changed.changed().await.is_err() {
+            std::future::pending().await
+        }
+    }
 }
 
 /// Where the verbs are, once they are there; and what the file offers until then.
@@ -100,13 +136,16 @@ impl Desk {
 pub(crate) async fn open(
     place: Place,
     data: &std::path::Path,
-    file: &Snapshot,
+    file: Snapshot,
     invite: impl FnOnce(&str),
 ) -> anyhow::Result<Administration> {
     let desk = Desk::default();
-    desk.offer(file);
-    let kept = kept::Kept::in_folder(data);
-    let (store, first) = match Store::open(&place).await {
+    desk.offer(&file);
+    let mut kept = kept::Kept::in_folder(data);
+    // What was kept is the quicker way to what there is, where it is of this store; and the only one, where that is dead.
+    let had = kept.read();
+    let mut keeper = feed::Keeper::new(kept);
+    let (store, held) = match Store::open(&place).await {
         Ok(store) => {
             desk.open(store.clone());
             if let Some(control) = desk.get()
@@ -114,15 +153,24 @@ pub(crate) async fn open(
             {
                 invite(&invitation);
             }
-            // What was kept is the quicker way to what there is, where it is of this store.
-            let first = feed::read(&store, kept.read().unwrap_or_default()).await?;
-            kept.write(&first);
-            (Some(store), first)
+            let mut held = had.unwrap_or_default();
+            match feed::news(&store, held.mark).await? {
+                News::Nothing => {}
+                News::Delta(delta) => {
+                    keeper.changed(delta.to_bytes());
+                    held.follow(&delta);
+                }
+                News::Whole(all) => {
+                    keeper.replaced();
+                    held = *all;
+                }
+            }
+            (Some(store), held)
         }
-        Err(error @ (Error::Unavailable { .. } | Error::Corrupt(_))) => match kept.read() {
+        Err(error @ (Error::Unavailable { .. } | Error::Corrupt(_))) => match had {
             Some(held) => {
                 tracing::error!(
-                    error = %chain(&error), generation = held.generation,
+                    error = %chain(&error), generation = held.mark.generation,
                     "the store cannot be had; serving from what was kept of it"
                 );
                 (None, held)
@@ -131,9 +179,11 @@ pub(crate) async fn open(
         },
         Err(error) => return Err(anyhow::Error::new(error).context("the store cannot be opened")),
     };
-    let (told, held) = watch::channel(Arc::new(first));
-    tokio::task::spawn_local(feed::feed(place, store, desk.clone(), kept, told));
-    Ok(Administration { held, control: desk })
+    let compiler = Rc::new(RefCell::new(Compiler::new(file, held, now())));
+    let (told, changed) = watch::channel(());
+    let feed = feed::feed(place, store, desk.clone(), keeper, Rc::clone(&compiler), told);
+    tokio::task::spawn_local(feed);
+    Ok(Administration { compiler, changed, control: desk })
 }
 
 /// The wall clock.

@@ -17,6 +17,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use pasarela_control::Compiled;
 use pasarela_gateway::{
     Phase, Plane, Shared, Socket,
     observe::{self, AccessTarget, Listener, Observability, TraceSettings},
@@ -160,8 +161,6 @@ struct Running {
     observability: Arc<Observability>,
     connections: Arc<ConnectionTable>,
     epoch: Instant,
-    /// What the file declares, where there is a store whose part is added to it.
-    file: Snapshot,
     /// The store beside us, where there is one.
     administration: Option<Administration>,
     /// When what the store holds has to be looked at again, even if it does not change.
@@ -214,17 +213,16 @@ fn start(
         .enable_all()
         .build_local(LocalOptions::default())
         .context("the runtime does not start")?;
-    let file = snapshot;
-    let administration = match settings.administered {
-        true => Some(runtime.block_on(admin::open(
-            place(settings, data),
-            data,
-            &file,
-            |invitation| invite(invitation, settings.listen.console),
-        ))?),
-        false => None,
+    let (administration, snapshot, until) = match settings.administered {
+        true => {
+            let invite = |invitation: &str| invite(invitation, settings.listen.console);
+            let opened = admin::open(place(settings, data), data, snapshot, invite);
+            let administration = runtime.block_on(opened)?;
+            let compiled = administration.compiled();
+            (Some(administration), compiled.snapshot, compiled.until)
+        }
+        false => (None, snapshot, None),
     };
-    let (file, snapshot, until) = with_held(file, administration.as_ref());
     let epoch = Instant::now();
     let generation = snapshot.generation;
     let networks = snapshot.trusted_proxies.clone();
@@ -338,7 +336,6 @@ fn start(
         observability,
         connections,
         epoch,
-        file,
         administration,
         until,
         planes,
@@ -383,21 +380,6 @@ fn invite(invitation: &str, mut console: SocketAddr) {
     );
 }
 
-/// What the file declares, for the next time; what is served: that and the store's part; and when to
-/// look again. Without a store the file is served as it is, and not kept a second time.
-fn with_held(
-    file: Snapshot,
-    administration: Option<&Administration>,
-) -> (Snapshot, Snapshot, Option<Timestamp>) {
-    let Some(administration) = administration else { return (Snapshot::default(), file, None) };
-    let held = Arc::clone(&administration.held.borrow());
-    let compiled = pasarela_control::compile(&file, &held, admin::now());
-    for what in &compiled.left_out {
-        tracing::warn!(%what, "left out of what is served");
-    }
-    (file, compiled.snapshot, compiled.until)
-}
-
 /// Waits until what the store holds has changed, or a key in it has run out.
 async fn held_changed(administration: Option<&mut Administration>, until: Option<Timestamp>) {
     let Some(administration) = administration else { return std::future::pending().await };
@@ -413,9 +395,7 @@ async fn held_changed(administration: Option<&mut Administration>, until: Option
         }
     };
     tokio::select! {
-        changed = administration.held.changed() => if changed.is_err() {
-            std::future::pending::<()>().await;
-        },
+        () = administration.changed() => {}
         () = runs_out => {}
     }
 }
@@ -676,15 +656,10 @@ impl Running {
             }
         };
         let Loaded { settings, snapshot: file, warnings, files: named, .. } = loaded;
-        let (file, snapshot, until) = with_held(file, self.administration.as_ref());
-        if let Err(error) = self.swap(Some(&settings), snapshot, generation) {
+        if let Err(error) = self.serve_file(&settings, file, generation) {
             self.refuse(&format!("{error:#}"));
             return;
         }
-        if let Some(administration) = &self.administration {
-            administration.control.offer(&file);
-        }
-        (self.file, self.until) = (file, until);
         for warning in &warnings {
             tracing::warn!(
                 code = warning.code.code(),
@@ -701,12 +676,37 @@ impl Running {
         tracing::info!(generation, "configuration reloaded");
     }
 
+    /// Serves what the file declares now, with what the store holds; or goes on as before.
+    fn serve_file(
+        &mut self,
+        settings: &Settings,
+        file: Snapshot,
+        generation: u64,
+    ) -> anyhow::Result<()> {
+        let Some(administration) = &self.administration else {
+            return self.swap(Some(settings), file, generation);
+        };
+        let before = administration.declare(file);
+        let Compiled { mut snapshot, until, .. } = administration.compiled();
+        snapshot.generation = generation;
+        let swapped = self.swap(Some(settings), snapshot, generation);
+        if let Some(administration) = &self.administration {
+            match swapped {
+                Ok(()) => administration.offer(),
+                Err(_) => drop(administration.declare(before)),
+            }
+        }
+        if swapped.is_ok() {
+            self.until = until;
+        }
+        swapped
+    }
+
     /// Serves what the store holds now.
     fn take_up(&mut self) {
         let generation = self.generation.load(Ordering::Relaxed) + 1;
-        let file = std::mem::take(&mut self.file);
-        let (file, mut snapshot, until) = with_held(file, self.administration.as_ref());
-        self.file = file;
+        let Some(administration) = &self.administration else { return };
+        let Compiled { mut snapshot, until, .. } = administration.compiled();
         snapshot.generation = generation;
         // Also where it fails: then it is not tried again until something changes.
         self.until = until;

@@ -28,8 +28,9 @@ pub use error::{Error, Outcome};
 pub use migrate::Fault as MigrationFault;
 pub use noun::{Noun, PAGE_MAX, Page, Slice};
 pub use nouns::{
-    Admission, Answered, Application, ApplicationKey, AuditEntry, AuditFilter, AuditRow, HeldKey,
-    Holding, Invitation, Member, Organisation, Plan, PlanVersion, Subscription, Token, Verified,
+    Admission, Answered, Application, ApplicationKey, AuditEntry, AuditFilter, AuditRow, Changed,
+    Delta, HeldApplication, HeldSubscription, Holding, Invitation, Mark, Member, News,
+    Organisation, Placed, Places, Plan, PlanVersion, Subscription, Terms, Token, Touched, Verified,
 };
 pub use tx::{Boxed, Tx};
 

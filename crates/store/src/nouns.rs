@@ -3,18 +3,22 @@
 mod answers;
 mod applications;
 mod audit;
+mod bytes;
 mod delta;
 mod holding;
 mod organisations;
 mod people;
+mod places;
 mod plans;
 mod subscriptions;
 
 pub use answers::Answered;
 pub use applications::{Application, ApplicationKey};
 pub use audit::{AuditEntry, AuditFilter, AuditRow, Verified};
-pub use holding::{HeldKey, Holding};
+pub use delta::{Changed, Delta, News, Touched};
+pub use holding::{HeldApplication, HeldSubscription, Holding, Mark, Terms};
 pub use organisations::Organisation;
 pub use people::{Invitation, Member, Token};
+pub use places::{Placed, Places};
 pub use plans::{Plan, PlanVersion};
 pub use subscriptions::{Admission, Subscription};

@@ -1,14 +1,14 @@
 //! What the gateway gets to serve from.
 
 use pasarela_control::{
-    Answer, NewKey, NewPlan, NewSubscription, OrganisationChange, PlanChange, RateTerms, compile,
-    digest,
+    Answer, Compiled, Compiler, NewKey, NewPlan, NewSubscription, OrganisationChange, PlanChange,
+    RateTerms, digest,
 };
 use pasarela_model::{
     Api, Application, Credential, KeyDigest, Plan, Snapshot, Timestamp, Upstream, UpstreamTarget,
     Visibility,
 };
-use pasarela_store::{Role, Standing};
+use pasarela_store::{Holding, Role, Standing};
 
 use crate::{
     on_both,
@@ -24,7 +24,7 @@ on_both! {
 }
 
 /// The file that `world::offer` stands for.
-fn file() -> Snapshot {
+pub(crate) fn file() -> Snapshot {
     let api = |name: &str, version, visibility, plan| {
         let upstream = Upstream::of(vec![UpstreamTarget::plain("127.0.0.1", 9)]);
         Api { visibility, plans: vec![plan], ..Api::new(name, version, upstream) }
@@ -50,16 +50,23 @@ fn file() -> Snapshot {
     }
 }
 
-async fn compiled(world: &World, now: Timestamp) -> pasarela_control::Compiled {
+async fn compiled(world: &World, now: Timestamp) -> Compiled {
     let read = world.control.store().read(|tx| Box::pin(async move { tx.holding().await }));
     let held: Result<_, pasarela_store::Error> = read.await;
-    compile(&file(), &held.unwrap(), now)
+    compile(file(), held.unwrap(), now)
+}
+
+fn compile(file: Snapshot, held: Holding, now: Timestamp) -> Compiled {
+    Compiler::new(file, held, now).compiled(now)
 }
 
 /// The applications that hold a key.
 fn holders(snapshot: &Snapshot, key: &str) -> Vec<String> {
-    let wanted = Credential::ApiKey(digest(key));
-    let holds = |application: &&Application| application.credentials.contains(&wanted);
+    let wanted = digest(key);
+    let holds = |application: &&Application| {
+        application.credentials.contains(&Credential::ApiKey(wanted))
+            || application.keys.iter().any(|key| key.digest == wanted)
+    };
     snapshot.applications.iter().filter(holds).map(|one| one.name.clone()).collect()
 }
 
@@ -135,9 +142,9 @@ async fn the_files_part_stays_as_it_is(world: World) {
 
     // The file loses the API: its subscription is told of, and everything else goes on.
     let held = world.control.store().read(|tx| Box::pin(async move { tx.holding().await }));
-    let held: pasarela_store::Holding = held.await.map_err(|e: pasarela_store::Error| e).unwrap();
+    let held: Holding = held.await.map_err(|e: pasarela_store::Error| e).unwrap();
     let shrunk = Snapshot { apis: file.apis.iter().skip(1).cloned().collect(), ..file };
-    let fewer = compile(&shrunk, &held, world.now());
+    let fewer = compile(shrunk, held, world.now());
     assert_eq!(fewer.left_out.len(), 1);
     assert!(fewer.left_out[0].contains("no API rates/v2 any more"), "{:?}", fewer.left_out);
 }
@@ -151,7 +158,7 @@ async fn a_key_that_the_file_has_too_is_the_files(world: World) {
     file.applications.get_mut(0).unwrap().credentials.push(Credential::ApiKey(digest(&key)));
     let read = world.control.store().read(|tx| Box::pin(async move { tx.holding().await }));
     let held: Result<_, pasarela_store::Error> = read.await;
-    let both = compile(&file, &held.unwrap(), world.now());
+    let both = compile(file, held.unwrap(), world.now());
     assert_eq!(holders(&both.snapshot, &key), ["filed"]);
     assert!(both.left_out[0].contains("acme/tracker"), "{:?}", both.left_out);
 }

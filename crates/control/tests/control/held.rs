@@ -1,13 +1,16 @@
 //! What the gateway gets by way of what it had is what it would get by reading everything.
 
 use pasarela_control::{
-    ApplicationChange, Decision, NewKey, NewPlan, NewSubscription, OrganisationChange, PlanChange,
-    RateTerms,
+    ApplicationChange, Compiled, Compiler, Decision, NewKey, NewPlan, NewSubscription,
+    OrganisationChange, PlanChange, RateTerms,
 };
-use pasarela_model::{ApplicationId, KeyId, OrganisationKind, PlanId, SubscriptionId};
-use pasarela_store::{Error, HeldKey, Holding, Role, Standing};
+use pasarela_model::{
+    Application, ApplicationId, KeyDigest, KeyId, OrganisationKind, PlanId, SubscriptionId,
+};
+use pasarela_store::{Delta, Error, Holding, Mark, News, PlanVersion, Role, Standing, Terms};
 
 use crate::{
+    compiled::file,
     on_both,
     world::{World, id_of},
 };
@@ -19,20 +22,20 @@ on_both! {
 
 async fn what_was_had_of_another_log_is_not_built_upon(world: World) {
     world.application(&world.acme, "one").await;
-    let truly = read(&world).await;
-    let since = |had: Holding| {
-        let store = world.control.store().clone();
-        async move {
-            let read = store.read(move |tx| Box::pin(async move { tx.holding_since(&had).await }));
-            let held: Result<Holding, Error> = read.await;
-            held.unwrap()
-        }
-    };
+    let now = read(&world).await.mark;
     // Of the same log, what was had is believed; else what is there is read.
-    let less = Holding { applications: Vec::new(), ..truly.clone() };
-    assert!(since(less.clone()).await.applications.is_empty());
-    assert_eq!(since(Holding { seal: [1; 32], ..less.clone() }).await, truly);
-    assert_eq!(since(Holding { audited: truly.audited + 1, ..less }).await, truly);
+    assert!(matches!(news(&world, now).await, News::Nothing));
+    let whole = |news: News| matches!(news, News::Whole(all) if all.mark == now);
+    assert!(whole(news(&world, Mark { seal: [1; 32], ..now }).await));
+    assert!(whole(news(&world, Mark { audited: now.audited + 1, ..now }).await));
+    assert!(whole(news(&world, Mark::default()).await));
+}
+
+async fn news(world: &World, seen: Mark) -> News {
+    let store = world.control.store();
+    let read = store.read(move |tx| Box::pin(async move { tx.news(&seen).await }));
+    let news: Result<_, Error> = read.await;
+    news.unwrap()
 }
 
 /// Where the walk stands: what was made so far.
@@ -61,42 +64,91 @@ impl Walk {
 
 async fn a_change_at_a_time_leads_where_reading_everything_leads(world: World) {
     let (mut walk, mut made) = (Walk(4), Made::default());
-    let mut had = read(&world).await;
+    let mut compiler = Compiler::new(file(), read(&world).await, world.now());
     let mut changes = 0;
-    for step in 0..160 {
+    for step in 0..200 {
         step_once(&world, &mut walk, &mut made, step).await;
         // Sometimes several changes are read at once.
         if walk.below(3) == 0 {
             continue;
         }
-        let before = had.clone();
-        let now: Result<Holding, Error> = world
-            .control
-            .store()
-            .read(move |tx| Box::pin(async move { tx.holding_since(&before).await }))
-            .await;
-        let now = now.unwrap();
-        changes += usize::from(now != had);
+        let now = world.now();
+        match news(&world, compiler.held().mark).await {
+            News::Nothing => {}
+            News::Whole(_) => panic!("one change is no reason to read everything"),
+            News::Delta(delta) => {
+                // As it would be read from the disk.
+                let delta = Delta::from_bytes(&delta.to_bytes()).unwrap();
+                compiler.follow(&delta, now);
+                changes += 1;
+            }
+        }
         let all = read(&world).await;
-        assert_eq!(sorted(&now), sorted(&all), "step {step}");
-        had = now;
+        let said = |held: &Holding| Holding { versions: in_use(held), ..held.clone() }.to_bytes();
+        assert!(said(compiler.held()) == said(&all), "step {step}");
+        let whole = Compiler::new(file(), all, now).compiled(now);
+        let compiled = compiler.compiled(now);
+        assert_eq!(served(&compiled), served(&whole), "step {step}");
+        assert_eq!(compiled.until, whole.until, "step {step}");
     }
     assert!(changes > 60, "hardly anything changed: {changes}");
-    assert!(!had.keys.is_empty() && !had.subscriptions.is_empty() && !had.versions.is_empty());
+    let last = served(&compiler.compiled(world.now()));
+    let some = |wanted: fn(&Served) -> bool| last.iter().any(wanted);
+    assert!(some(|one| !one.keys.is_empty()) && some(|one| !one.subscriptions.is_empty()));
+    let bytes = compiler.held().to_bytes();
+    assert!(Holding::from_bytes(&bytes).unwrap().to_bytes() == bytes);
+}
+
+/// Terms of which somebody is on are all that reading everything reads.
+fn in_use(held: &Holding) -> Vec<PlanVersion> {
+    let on = |terms: &Terms, version: &PlanVersion| matches!(terms, Terms::OfStore(plan, number) if **plan == *version.plan.as_str() && *number == version.number);
+    let used = |version: &&PlanVersion| {
+        held.applications
+            .iter()
+            .any(|(_, one)| one.subscriptions.iter().any(|it| on(&it.terms, version)))
+    };
+    held.versions.iter().filter(used).cloned().collect()
+}
+
+/// An application as the gateway gets it, without the numbers that differ from one compiler to another.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Served {
+    name: String,
+    organisation: Option<String>,
+    keys: Vec<KeyDigest>,
+    subscriptions: Vec<(String, String, Option<u64>)>,
+}
+
+fn served(compiled: &Compiled) -> Vec<Served> {
+    let snapshot = &compiled.snapshot;
+    let one = |application: &Application| Served {
+        name: application.name.clone(),
+        organisation: application.organisation.map(|one| snapshot.organisations[one].name.clone()),
+        keys: application.keys.iter().map(|key| key.digest).collect(),
+        subscriptions: application
+            .subscriptions
+            .iter()
+            .map(|it| {
+                let plan = &snapshot.plans[it.plan];
+                (
+                    snapshot.apis[it.api].name.clone(),
+                    plan.name.clone(),
+                    plan.rate.map(|rate| rate.count),
+                )
+            })
+            .collect(),
+    };
+    let mut all: Vec<_> = snapshot.applications.iter().map(one).collect();
+    // Who left leaves a place behind.
+    all.retain(|one| !one.name.is_empty());
+    all.sort();
+    all
 }
 
 async fn read(world: &World) -> Holding {
     let read = world.control.store().read(|tx| Box::pin(async move { tx.holding().await }));
     let held: Result<_, Error> = read.await;
     held.unwrap()
-}
-
-/// Among the keys of one application the order means nothing.
-fn sorted(held: &Holding) -> Holding {
-    let mut held = held.clone();
-    assert!(held.keys.is_sorted_by_key(|key| key.application));
-    held.keys.sort_by_key(|key: &HeldKey| (key.application, key.digest));
-    held
 }
 
 /// Tries one verb; some are refused, which changes nothing and is fine.

@@ -1,23 +1,36 @@
-//! Watches the store, and says what it holds whenever that has changed.
+//! Watches the store, and takes up whatever has changed in it.
 //!
 //! Our own changes are known at once; those of other nodes and of the command line are found by asking
-//! for one number twice a second.
+//! for a number twice a second.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::RefCell, future::pending, rc::Rc, time::Duration};
 
-use pasarela_store::{Error, Holding, Place, Store};
-use tokio::{sync::watch, time::sleep};
+use pasarela_control::Compiler;
+use pasarela_store::{Error, Mark, News, Place, Store};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 
-use super::{Desk, chain, kept::Kept};
+use super::{
+    Desk, chain,
+    kept::{Kept, Page},
+    now,
+};
 
 /// How often the store is asked whether somebody else has changed it.
 const POLL: Duration = Duration::from_millis(500);
 /// How long after a failure it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long after a failure to keep what there is.
+const KEEP_AGAIN: Duration = Duration::from_secs(5);
+/// Changes that wait to be kept; with more the whole is kept.
+const WAITING_MAX: usize = 1_000;
 
-/// What the store holds, by way of what it held some time ago.
-pub(super) async fn read(store: &Store, had: Holding) -> Result<Holding, Error> {
-    store.read(|tx| Box::pin(async move { tx.holding_since(&had).await })).await
+/// What there is to know since a state of the store.
+pub(super) async fn news(store: &Store, seen: Mark) -> Result<News, Error> {
+    store.read(move |tx| Box::pin(async move { tx.news(&seen).await })).await
 }
 
 /// Runs as long as the process.
@@ -25,8 +38,9 @@ pub(super) async fn feed(
     place: Place,
     store: Option<Store>,
     desk: Desk,
-    kept: Kept,
-    told: watch::Sender<Arc<Holding>>,
+    mut keeper: Keeper,
+    compiler: Rc<RefCell<Compiler>>,
+    told: watch::Sender<()>,
 ) {
     let was_open = store.is_some();
     let store = match store {
@@ -40,19 +54,15 @@ pub(super) async fn feed(
     let mut ours = store.generation();
     let mut well = true;
     loop {
-        // The borrow may not live on into the match: what is borrowed cannot be replaced.
-        let seen = Arc::clone(&told.borrow());
+        let seen = compiler.borrow().held().mark;
         match news(&store, seen).await {
-            Ok(held) => {
+            Ok(news) => {
                 desk.well(true);
                 if !std::mem::replace(&mut well, true) {
                     tracing::info!("the store answers again");
                 }
-                if let Some(held) = held {
-                    let held = Arc::new(held);
-                    told.send_replace(Arc::clone(&held));
-                    let kept = kept.clone();
-                    let _ = tokio::task::spawn_blocking(move || kept.write(&held)).await;
+                if take_up(&compiler, &mut keeper, news) {
+                    told.send_replace(());
                 }
             }
             Err(error) => {
@@ -64,24 +74,29 @@ pub(super) async fn feed(
                 continue;
             }
         }
+        keeper.keep(&compiler.borrow());
         tokio::select! {
             changed = ours.changed() => if changed.is_err() { return },
+            () = keeper.kept() => {}
             () = sleep(POLL) => {}
         }
     }
 }
 
-/// What there is now, where it is not what was seen.
-async fn news(store: &Store, seen: Arc<Holding>) -> Result<Option<Holding>, Error> {
-    let news = store.read(|tx| {
-        Box::pin(async move {
-            match tx.generation().await? == seen.generation {
-                true => Ok(None),
-                false => tx.holding_since(&seen).await.map(Some),
-            }
-        })
-    });
-    news.await
+/// Whether there was something new.
+fn take_up(compiler: &RefCell<Compiler>, keeper: &mut Keeper, news: News) -> bool {
+    match news {
+        News::Nothing => return false,
+        News::Delta(delta) => {
+            keeper.changed(delta.to_bytes());
+            compiler.borrow_mut().follow(&delta, now());
+        }
+        News::Whole(held) => {
+            keeper.replaced();
+            compiler.borrow_mut().hold(*held, now());
+        }
+    }
+    true
 }
 
 async fn opened(place: &Place) -> Store {
@@ -91,5 +106,68 @@ async fn opened(place: &Place) -> Store {
             Ok(store) => return store,
             Err(error) => tracing::debug!(error = %chain(&error), "the store is still away"),
         }
+    }
+}
+
+/// Has what there is kept, beside everything else: a disk that is slow holds up nobody.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    kept: Option<Kept>,
+    /// What is being written.
+    job: Option<JoinHandle<(Kept, bool)>>,
+    /// Changes that are not kept yet, in order.
+    waiting: Vec<Vec<u8>>,
+    /// Changes alone will not do.
+    whole: bool,
+    not_before: Option<Instant>,
+}
+
+impl Keeper {
+    pub(super) const fn new(kept: Kept) -> Self {
+        Self { kept: Some(kept), job: None, waiting: Vec::new(), whole: false, not_before: None }
+    }
+
+    pub(super) fn changed(&mut self, change: Vec<u8>) {
+        if self.waiting.len() < WAITING_MAX {
+            self.waiting.push(change);
+        } else {
+            self.replaced();
+        }
+    }
+
+    pub(super) fn replaced(&mut self) {
+        self.whole = true;
+        self.waiting.clear();
+    }
+
+    /// Begins to write what is not kept yet, unless something is being written still.
+    fn keep(&mut self, compiler: &Compiler) {
+        if self.not_before.is_some_and(|then| Instant::now() < then) {
+            return;
+        }
+        let Some(mut kept) = self.kept.take() else { return };
+        let page = match self.whole || kept.wants_all() {
+            true => Page::Whole(compiler.held().to_bytes()),
+            false if self.waiting.is_empty() => return self.kept = Some(kept),
+            false => Page::Changes(std::mem::take(&mut self.waiting)),
+        };
+        if matches!(page, Page::Whole(_)) {
+            (self.whole, self.waiting) = (false, Vec::new());
+        }
+        self.job = Some(tokio::task::spawn_blocking(move || {
+            let done = kept.keep(page);
+            (kept, done)
+        }));
+    }
+
+    /// Waits until what is being written is.
+    async fn kept(&mut self) {
+        let Some(job) = &mut self.job else { return pending().await };
+        // Where the job was lost, so is the file; the process goes on without.
+        if let Ok((kept, done)) = job.await {
+            self.kept = Some(kept);
+            self.not_before = (!done).then(|| Instant::now() + KEEP_AGAIN);
+        }
+        self.job = None;
     }
 }

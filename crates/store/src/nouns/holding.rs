@@ -1,62 +1,128 @@
-//! All that the gateway can serve from, read in one instant; and as bytes, for a node whose store is dead.
+//! All that the gateway can serve from, as it was read in one instant.
+//!
+//! One of it lives as long as the process and follows the store a change at a time ([`Holding::follow`], `delta`). With a million keys in it
+//! nothing is kept twice: what belongs to an application lies with it, names that many share are shared. An application has its *place* for as
+//! long as it is there, whatever comes and goes beside it: by that the gateway knows it.
 
-use pasarela_model::{ApplicationId, KeyDigest, KeyId, Timestamp};
-use sha2::{Digest as _, Sha256};
+use std::{collections::HashMap, sync::Arc};
 
+use pasarela_model::{ApplicationId, KeyId, OrganisationId, StoredKey, SubscriptionId};
+
+use super::places::{Placed, Places};
 use crate::{
-    Application, Error, Noun, Organisation, Plan, PlanVersion, Subscription, Tx,
+    Application, Error, Organisation, Plan, PlanVersion, Subscription, SubscriptionState, Tx,
     column::Column as _,
-    engine::{Row, Value},
-    noun::{Columns, Seal},
 };
 
 /// What the gateway can serve from. There are no secrets in it: keys are digests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Holding {
+    /// The state of the store that it is.
+    pub mark: Mark,
+    /// Everybody.
+    pub organisations: Places<Organisation>,
+    /// All applications, with what belongs to them.
+    pub applications: Places<HeldApplication>,
+    /// All plans, by id.
+    pub plans: Vec<Plan>,
+    /// The terms that somebody is on, or was since the whole was read; by plan and number.
+    pub versions: Vec<PlanVersion>,
+}
+
+/// A state of the store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mark {
     /// How many changes led to it.
     pub generation: i64,
-    /// The last entry of the audit log that is in it; 0: none.
+    /// The last entry of the audit log; 0: none.
     pub audited: i64,
     /// That entry's seal: by it the log is known to be the same one.
     pub seal: [u8; 32],
-    /// Everybody.
-    pub organisations: Vec<Organisation>,
-    /// All applications, by id.
-    pub applications: Vec<Application>,
-    /// All keys that were not revoked, application by application.
-    pub keys: Vec<HeldKey>,
-    /// All plans.
-    pub plans: Vec<Plan>,
-    /// The terms that somebody is on.
-    pub versions: Vec<PlanVersion>,
-    /// All subscriptions.
-    pub subscriptions: Vec<Subscription>,
 }
 
-/// What it takes to let a key in; there may be a million.
+/// An application with all that is its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldKey {
-    /// Whose it is: an index into [`Holding::applications`].
-    pub application: usize,
-    /// SHA-256 of it.
-    pub digest: KeyDigest,
-    /// From when on it is of no use.
-    pub expires: Option<Timestamp>,
+pub struct HeldApplication {
+    /// Itself.
+    pub application: Application,
+    /// Its keys that were not revoked, by digest.
+    pub keys: Arc<[StoredKey]>,
+    /// Its subscriptions that are in force, by id.
+    pub subscriptions: Vec<HeldSubscription>,
 }
 
-impl HeldKey {
-    fn values(&self) -> Vec<Value> {
-        let application = i64::try_from(self.application).unwrap_or(i64::MAX);
-        vec![application.to_value(), self.digest.to_value(), self.expires.to_value()]
-    }
+/// A subscription in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldSubscription {
+    /// Its id.
+    pub id: SubscriptionId,
+    /// What is called: `name/v1`.
+    pub api: Arc<str>,
+    /// On which plan.
+    pub terms: Terms,
+}
 
-    fn read(mut row: Row) -> Result<Self, Error> {
-        let application = usize::try_from(row.take::<i64>()?).map_err(|_| cut())?;
-        Ok(Self { application, digest: row.take()?, expires: row.take()? })
+/// The plan of a subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Terms {
+    /// One of the configuration file's, by name.
+    OfFile(Arc<str>),
+    /// One of the store's, by id, in these terms.
+    OfStore(Arc<str>, i64),
+}
+
+impl Placed for Organisation {
+    fn id(&self) -> &str {
+        self.id.as_str()
     }
 }
 
-/// Keys that are read at a time.
+impl Placed for HeldApplication {
+    fn id(&self) -> &str {
+        self.application.id.as_str()
+    }
+}
+
+/// Texts that many rows share.
+#[derive(Default)]
+pub(super) struct Shared(HashMap<String, Arc<str>>);
+
+impl Shared {
+    pub(super) fn text(&mut self, text: &str) -> Arc<str> {
+        match self.0.get(text) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let new: Arc<str> = text.into();
+                self.0.insert(text.to_owned(), Arc::clone(&new));
+                new
+            }
+        }
+    }
+}
+
+impl HeldApplication {
+    /// One that has nothing yet.
+    pub(super) fn new(application: Application) -> Self {
+        Self { application, keys: Arc::default(), subscriptions: Vec::new() }
+    }
+}
+
+impl HeldSubscription {
+    /// `None`: it is not in force.
+    pub(super) fn new(it: &Subscription, shared: &mut Shared) -> Option<Self> {
+        if it.state != SubscriptionState::Approved {
+            return None;
+        }
+        let terms = match (&it.file_plan, &it.plan, it.plan_version) {
+            (Some(name), ..) => Terms::OfFile(shared.text(name)),
+            (None, Some(plan), Some(number)) => Terms::OfStore(shared.text(plan.as_str()), number),
+            (None, ..) => return None,
+        };
+        Some(Self { id: it.id.clone(), api: shared.text(&it.api), terms })
+    }
+}
+
+/// Rows that are read at a time.
 const PART: i64 = 10_000;
 
 impl Tx {
@@ -65,28 +131,33 @@ impl Tx {
     /// # Errors
     /// What every question to the store may meet.
     pub async fn holding(&mut self) -> Result<Holding, Error> {
-        let applications = self.every().await?;
-        let (audited, seal) = self.audit_head().await?;
+        let applications: Vec<Application> = self.every().await?;
+        let mut all: Vec<_> = applications.into_iter().map(HeldApplication::new).collect();
+        self.give_keys(&mut all).await?;
+        self.give_subscriptions(&mut all).await?;
         Ok(Holding {
-            generation: self.generation().await?,
-            audited,
-            seal,
-            organisations: self.every().await?,
-            keys: self.held_keys(&applications).await?,
-            applications,
+            mark: self.mark().await?,
+            organisations: Places::of_sorted(self.every().await?),
+            applications: Places::of_sorted(all),
             plans: self.every().await?,
             versions: self.plan_versions_in_use().await?,
-            subscriptions: self.every().await?,
         })
     }
-}
 
-impl Tx {
+    /// The state that the store is in.
+    ///
+    /// # Errors
+    /// What every question to the store may meet.
+    pub async fn mark(&mut self) -> Result<Mark, Error> {
+        let (audited, seal) = self.audit_head().await?;
+        Ok(Mark { generation: self.generation().await?, audited, seal })
+    }
+
     /// Both lists are in the order of the application's id, so that one walk finds each one's place.
-    async fn held_keys(&mut self, applications: &[Application]) -> Result<Vec<HeldKey>, Error> {
+    async fn give_keys(&mut self, applications: &mut [HeldApplication]) -> Result<(), Error> {
         let sql = "SELECT application, id, digest, expires FROM api_keys WHERE revoked IS NULL \
                    AND (application, id) > ($1, $2) ORDER BY application, id LIMIT $3";
-        let (mut keys, mut place) = (Vec::new(), 0);
+        let (mut place, mut keys) = (0, Vec::new());
         let mut last = (String::new(), String::new());
         loop {
             let values = vec![last.0.to_value(), last.1.to_value(), PART.to_value()];
@@ -94,156 +165,61 @@ impl Tx {
             let whole = rows.len() as i64 == PART;
             for mut row in rows {
                 let (whose, id): (ApplicationId, KeyId) = (row.take()?, row.take()?);
-                while applications.get(place).is_some_and(|one| one.id < whose) {
+                while applications.get(place).is_some_and(|one| one.application.id < whose) {
+                    give(applications, place, &mut keys);
                     place += 1;
                 }
-                if applications.get(place).is_none_or(|one| one.id != whose) {
+                if applications.get(place).is_none_or(|one| one.application.id != whose) {
                     return Err(Error::Corrupt(format!("the key {id} belongs to nobody")));
                 }
-                keys.push(HeldKey {
-                    application: place,
-                    digest: row.take()?,
-                    expires: row.take()?,
-                });
+                keys.push(StoredKey::new(row.take()?, row.take()?));
                 last = (whose.as_str().to_owned(), id.as_str().to_owned());
             }
             if !whole {
-                return Ok(keys);
+                give(applications, place, &mut keys);
+                return Ok(());
+            }
+        }
+    }
+
+    async fn give_subscriptions(
+        &mut self,
+        applications: &mut [HeldApplication],
+    ) -> Result<(), Error> {
+        let mut shared = Shared::default();
+        let mut slice = crate::Slice { after: None, limit: Some(crate::PAGE_MAX) };
+        loop {
+            let state = SubscriptionState::Approved.as_str();
+            let page = self.page_by::<Subscription>("state", state, &slice).await?;
+            for it in &page.items {
+                let place =
+                    applications.binary_search_by(|one| one.application.id.cmp(&it.application));
+                let whose = place.ok().and_then(|place| applications.get_mut(place));
+                if let (Some(whose), Some(held)) = (whose, HeldSubscription::new(it, &mut shared)) {
+                    whose.subscriptions.push(held);
+                }
+            }
+            match page.next {
+                None => return Ok(()),
+                next => slice.after = next,
             }
         }
     }
 }
 
-/// The form's name; another form gets another number.
-const MAGIC: &[u8] = b"pasarela-held-1\n";
-const SUM: usize = 32;
+fn give(applications: &mut [HeldApplication], place: usize, keys: &mut Vec<StoredKey>) {
+    keys.sort_unstable_by_key(|key| key.digest);
+    if let Some(whose) = applications.get_mut(place).filter(|_| !keys.is_empty()) {
+        whose.keys = keys.as_slice().into();
+        keys.clear();
+    }
+}
 
 impl Holding {
-    /// As bytes, with a checksum at the end.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = MAGIC.to_vec();
-        out.extend(self.generation.to_be_bytes());
-        out.extend(self.audited.to_be_bytes());
-        out.extend(self.seal);
-        nouns(&mut out, &self.organisations);
-        nouns(&mut out, &self.applications);
-        rows(&mut out, self.keys.iter().map(HeldKey::values));
-        nouns(&mut out, &self.plans);
-        rows(&mut out, self.versions.iter().map(PlanVersion::values));
-        nouns(&mut out, &self.subscriptions);
-        let sum = Sha256::digest(&out);
-        out.extend(sum);
-        out
-    }
-
-    /// From bytes.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] where they are not what [`Self::to_bytes`] has written, to the last one.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let (body, sum) =
-            bytes.split_at_checked(bytes.len().saturating_sub(SUM)).ok_or_else(cut)?;
-        if Sha256::digest(body).as_slice() != sum {
-            return Err(Error::Corrupt("the checksum of what was kept".to_owned()));
-        }
-        let mut reader = Reader(body.strip_prefix(MAGIC).ok_or_else(cut)?);
-        Ok(Self {
-            generation: i64::from_be_bytes(reader.take()?),
-            audited: i64::from_be_bytes(reader.take()?),
-            seal: reader.take()?,
-            organisations: reader.nouns()?,
-            applications: reader.nouns()?,
-            keys: reader.rows(HeldKey::read)?,
-            plans: reader.nouns()?,
-            versions: reader.rows(PlanVersion::read)?,
-            subscriptions: reader.nouns()?,
-        })
-    }
-}
-
-fn nouns<N: Noun>(out: &mut Vec<u8>, all: &[N]) {
-    rows(out, all.iter().map(|one| one.write(Seal(())).0));
-}
-
-fn rows(out: &mut Vec<u8>, all: impl ExactSizeIterator<Item = Vec<Value>>) {
-    out.extend((all.len() as u64).to_be_bytes());
-    for row in all {
-        out.extend((row.len() as u64).to_be_bytes());
-        row.iter().for_each(|value| value_to(out, value));
-    }
-}
-
-fn value_to(out: &mut Vec<u8>, value: &Value) {
-    let (tag, bytes): (u8, Option<&[u8]>) = match value {
-        Value::Int(None) => (0, None),
-        Value::Int(Some(number)) => {
-            out.push(1);
-            return out.extend(number.to_be_bytes());
-        }
-        Value::Text(None) => (2, None),
-        Value::Text(Some(text)) => (3, Some(text.as_bytes())),
-        Value::Bytes(None) => (4, None),
-        Value::Bytes(Some(bytes)) => (5, Some(bytes)),
-    };
-    out.push(tag);
-    if let Some(bytes) = bytes {
-        out.extend((bytes.len() as u64).to_be_bytes());
-        out.extend(bytes);
-    }
-}
-
-fn cut() -> Error {
-    Error::Corrupt("the end of what was kept is missing".to_owned())
-}
-
-/// What is still to be read.
-struct Reader<'b>(&'b [u8]);
-
-impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], Error> {
-        let (head, rest) = self.0.split_first_chunk().ok_or_else(cut)?;
-        self.0 = rest;
-        Ok(*head)
-    }
-
-    fn length(&mut self) -> Result<usize, Error> {
-        usize::try_from(u64::from_be_bytes(self.take()?)).map_err(|_| cut())
-    }
-
-    fn bytes(&mut self) -> Result<Vec<u8>, Error> {
-        let length = self.length()?;
-        let (head, rest) = self.0.split_at_checked(length).ok_or_else(cut)?;
-        self.0 = rest;
-        Ok(head.to_vec())
-    }
-
-    fn value(&mut self) -> Result<Value, Error> {
-        let [tag] = self.take()?;
-        Ok(match tag {
-            0 => Value::Int(None),
-            1 => Value::Int(Some(i64::from_be_bytes(self.take()?))),
-            2 => Value::Text(None),
-            3 => Value::Text(Some(String::from_utf8(self.bytes()?).map_err(|_| cut())?)),
-            4 => Value::Bytes(None),
-            5 => Value::Bytes(Some(self.bytes()?)),
-            _ => return Err(cut()),
-        })
-    }
-
-    /// A length is believed no further than there are bytes: nothing is reserved for it.
-    fn rows<T>(&mut self, read: impl Fn(Row) -> Result<T, Error>) -> Result<Vec<T>, Error> {
-        let mut all = Vec::new();
-        for _ in 0..self.length()? {
-            let mut values = Vec::new();
-            for _ in 0..self.length()? {
-                values.push(self.value()?);
-            }
-            all.push(read(Row::new(values))?);
-        }
-        Ok(all)
-    }
-
-    fn nouns<N: Noun>(&mut self) -> Result<Vec<N>, Error> {
-        self.rows(|row| N::read(Columns(row), Seal(())))
+    /// Which applications an organisation has, by place.
+    pub(super) fn applications_of(&self, organisation: &OrganisationId) -> Vec<usize> {
+        let all = self.applications.iter();
+        let its = all.filter(|(_, one)| one.application.organisation == *organisation);
+        its.map(|(place, _)| place).collect()
     }
 }

@@ -1,12 +1,12 @@
 //! What holds for every noun, and the rules between them.
 
-use pasarela_model::{KeyDigest, OrganisationKind};
+use pasarela_model::{KeyDigest, OrganisationKind, StoredKey};
 
 use super::{Bed, add, at, entry, id, on_both, organisation};
 use crate::{
-    Admission, Answered, Application, ApplicationKey, AuditFilter, Error, HeldKey, Member,
-    Organisation, Plan, PlanState, PlanVersion, Role, Slice, Standing, Store, Subscription,
-    SubscriptionState, Token,
+    Admission, Answered, Application, ApplicationKey, AuditFilter, Error, Member, Organisation,
+    Plan, PlanState, PlanVersion, Role, Slice, Standing, Store, Subscription, SubscriptionState,
+    Token,
 };
 
 on_both! {
@@ -353,8 +353,8 @@ async fn a_key_is_known_by_its_digest_and_does_not_print_it(bed: Bed) {
     };
     insert(&store, &key).await.unwrap();
     let held = store.read(|tx| Box::pin(async move { tx.holding().await })).await.unwrap();
-    let lean = HeldKey { application: 0, digest: key.digest, expires: key.expires };
-    assert_eq!(held.keys, [lean]);
+    let lean = StoredKey::new(key.digest, key.expires);
+    assert_eq!(*held.applications.at(0).unwrap().keys, [lean]);
     let bytes = held.to_bytes();
     assert_eq!(crate::Holding::from_bytes(&bytes).unwrap(), held);
     // Wherever it is cut (F23), and whichever bit flips, it is not taken for whole.
