@@ -21,7 +21,7 @@ pub use values::Mismatch;
 pub(crate) use crate::described::PROBLEM;
 
 use crate::{
-    ContractFault, Position,
+    ContractFault, Faults, Position,
     described::{self, Described, Description, LeftOut},
     openapi::{self, joined::Joined},
     soap::{Bound, SoapContract},
@@ -72,13 +72,14 @@ pub fn convert(
     documents: &mut dyn Resolver,
     address: &str,
 ) -> Result<Converted, NoFace> {
-    let Joined { root, urls } = openapi::whole(bytes, url, documents).map_err(NoFace::Faults)?;
+    let Joined { root, urls, faults } =
+        openapi::whole(bytes, url, documents).map_err(NoFace::Faults)?;
     let named = |at: Position| urls.get(usize::from(at.document).wrapping_sub(1)).cloned();
     let placed = |left_out: Vec<LeftOut>| {
         let placed = |one: LeftOut| LeftOut { document: named(one.at), ..one };
         left_out.into_iter().map(placed).collect()
     };
-    let description = described(&root).map_err(|why| match why {
+    let description = described(&root, faults).map_err(|why| match why {
         NoFace::Faults(faults) => NoFace::Faults(Joined::named(&urls, faults)),
         NoFace::Nothing(left_out) => NoFace::Nothing(placed(left_out)),
         ours @ NoFace::Ours(_) => ours,
@@ -87,8 +88,8 @@ pub fn convert(
     Ok(Converted { document, left_out: placed(description.left_out) })
 }
 
-fn described(root: &Node) -> Result<Description, NoFace> {
-    let description = described::read(root).map_err(NoFace::Faults)?;
+fn described(root: &Node, faults: Faults) -> Result<Description, NoFace> {
+    let description = described::read(root, faults).map_err(NoFace::Faults)?;
     match description.operations.is_empty() {
         true => Err(NoFace::Nothing(description.left_out)),
         false => Ok(description),
@@ -102,7 +103,7 @@ impl RestContract {
     /// Why it has no SOAP face.
     pub fn compile(contract: &ServedContract) -> Result<Self, NoFace> {
         let root = tree::parse(&contract.document, Syntax::Json, TreeLimits::default());
-        let description = described(&root.map_err(NoFace::Faults)?)?;
+        let description = described(&root.map_err(NoFace::Faults)?, Faults::default())?;
         let generated = ServedContract {
             wsdl: true,
             document: wsdl::document(&description, NOWHERE),

@@ -14,7 +14,7 @@ pub use bodies::{Content, How};
 pub use parameters::{Parameter, Style, Where};
 
 use crate::{
-    ContractFault, Position,
+    ContractFault, Faults, Position,
     openapi::{Place, Survey, survey},
     shapes::{
         Builder, Field, Inexpressible, Kind, Object, Seen, Taken, Type, TypeId, Types, about,
@@ -93,8 +93,8 @@ pub(crate) const BODY: &str = "body";
 ///
 /// # Errors
 /// The faults of a document that is no contract.
-pub(crate) fn read(root: &Node) -> Result<Description, Vec<ContractFault>> {
-    let Survey { title, minor, operations, places } = survey(root)?;
+pub(crate) fn read(root: &Node, faults: Faults) -> Result<Description, Vec<ContractFault>> {
+    let Survey { title, minor, operations, places } = survey(root, faults)?;
     let mut reader = Reader {
         builder: Builder::new(Seen { root, minor }),
         names: Taken::default(),

@@ -38,9 +38,9 @@ pub fn read(
     url: &str,
     documents: &mut dyn Resolver,
 ) -> Result<Contract, Vec<ContractFault>> {
-    let Joined { root, urls } = joined::read(text, syntax, url, documents)?;
+    let Joined { root, urls, faults } = joined::read(text, syntax, url, documents)?;
     let Survey { title, operations, .. } =
-        survey(&root).map_err(|faults| Joined::named(&urls, faults))?;
+        survey(&root, faults).map_err(|faults| Joined::named(&urls, faults))?;
     let served =
         ServedContract { wsdl: false, document: root.to_json(), ..ServedContract::default() };
     Ok(Contract { title, operations, served, soap: false, left_out: Vec::new() })
@@ -85,9 +85,8 @@ pub(crate) struct Place<'a> {
     pub(crate) node: &'a Node,
 }
 
-/// Finds the operations of a document.
-pub(crate) fn survey(root: &Node) -> Result<Survey<'_>, Vec<ContractFault>> {
-    let mut faults = Faults::default();
+/// Finds the operations of a document; `faults` are those that are known of it.
+pub(crate) fn survey(root: &Node, mut faults: Faults) -> Result<Survey<'_>, Vec<ContractFault>> {
     let Some(minor) = version(root, &mut faults) else {
         // Without a version there is no saying what the rest should look like.
         return Err(faults.or(()).err().unwrap_or_default());
@@ -257,7 +256,8 @@ impl<'a> Reader<'a> {
         let before = self.operations.len();
         let faults_before = self.faults.len();
         self.path_item(&path, &member.value);
-        if self.operations.len() == before && self.faults.len() == faults_before {
+        let elsewhere = member.value.get("$ref").is_some_and(is_elsewhere);
+        if self.operations.len() == before && self.faults.len() == faults_before && !elsewhere {
             let message = format!("the path `{}` has no method", path.text);
             self.faults.push(at, message, "add one, such as `get`, or take the path out");
         }
@@ -297,14 +297,8 @@ impl<'a> Reader<'a> {
             self.faults.push(reference.at, message, "write it like `#/components/pathItems/name`");
             return None;
         };
-        let Some(pointer) = text.strip_prefix('#') else {
-            self.faults.push(
-                reference.at,
-                format!("`{text}` is outside this document"),
-                "bundle the contract into one file",
-            );
-            return None;
-        };
+        // What leads elsewhere still has been told to lead nowhere.
+        let pointer = text.strip_prefix('#')?;
         let target = self.root.pointer(&percent_decoded(pointer));
         if target.is_none() {
             let message = format!("`{text}` does not exist in this document");
@@ -412,6 +406,11 @@ impl<'a> Reader<'a> {
         self.ids.insert(text, id.at);
         Some(text)
     }
+}
+
+/// Whether a reference leads to another document.
+fn is_elsewhere(reference: &Node) -> bool {
+    reference.as_str().is_some_and(|text| !text.starts_with('#'))
 }
 
 /// A pointer in a URI fragment may be percent-encoded (RFC 6901 §6).

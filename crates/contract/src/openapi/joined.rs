@@ -122,6 +122,8 @@ pub(crate) struct Joined {
     pub(crate) root: Node,
     /// The other documents, by the number that positions have, from 1.
     pub(crate) urls: Vec<String>,
+    /// What is wrong with the others and with references to them. They stand as they were.
+    pub(crate) faults: Faults,
 }
 
 impl Joined {
@@ -143,7 +145,7 @@ impl Joined {
 /// Reads a document and what it refers to.
 ///
 /// # Errors
-/// All faults of their syntax, and of references to documents that lead nowhere.
+/// The faults of its syntax.
 pub(crate) fn read(
     text: &str,
     syntax: Syntax,
@@ -170,11 +172,8 @@ pub(crate) fn read(
     }
     let Joiner { documents, parts, faults, .. } = joiner;
     let urls: Vec<String> = documents.into_iter().skip(1).map(|document| document.url).collect();
-    if let Err(faults) = faults.or(()) {
-        return Err(Joined::named(&urls, faults));
-    }
     let root = if parts.is_empty() { root } else { with_components(root, parts) };
-    Ok(Joined { root, urls })
+    Ok(Joined { root, urls, faults })
 }
 
 struct Document {
