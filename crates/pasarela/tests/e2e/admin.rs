@@ -51,28 +51,34 @@ fn administered(storage: &str, upstream: &Upstream) -> Builder {
 }
 
 /// One member who asks.
-struct Person<'g> {
+pub(crate) struct Person<'g> {
     gateway: &'g Gateway,
     token: String,
 }
 
 impl<'g> Person<'g> {
     /// The owner of a new gateway, by the invitation that it printed.
-    fn first(gateway: &'g Gateway) -> Self {
+    pub(crate) fn first(gateway: &'g Gateway) -> Self {
         let log = gateway.await_log("psi_");
         let at = log.find("psi_").unwrap();
         let invitation = log[at..].split('\'').next().unwrap();
         Self::invited(gateway, invitation)
     }
 
-    fn invited(gateway: &'g Gateway, invitation: &str) -> Self {
+    pub(crate) fn invited(gateway: &'g Gateway, invitation: &str) -> Self {
         let guest = Self { gateway, token: invitation.to_owned() };
         let welcome = guest.post("/invitations/accept", None);
         Self { gateway, token: text(&welcome, "secret") }
     }
 
     #[track_caller]
-    fn ask(&self, method: &str, path: &str, headers: &str, body: Option<&Value>) -> Response {
+    pub(crate) fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: Option<&Value>,
+    ) -> Response {
         let mut request = format!(
             "{method} /admin/v1{path} HTTP/1.1\r\nHost: console\r\nAuthorization: Bearer {}\r\n{headers}",
             self.token
@@ -90,14 +96,14 @@ impl<'g> Person<'g> {
     }
 
     #[track_caller]
-    fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         let answer = self.ask("GET", path, "", None);
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json()
     }
 
     #[track_caller]
-    fn post(&self, path: &str, body: impl Into<Option<Value>>) -> Value {
+    pub(crate) fn post(&self, path: &str, body: impl Into<Option<Value>>) -> Value {
         let answer = self.ask("POST", path, "", body.into().as_ref());
         assert!(matches!(answer.status, 200 | 201), "{path}: {}", answer.text());
         answer.json()
@@ -126,7 +132,7 @@ impl<'g> Person<'g> {
 }
 
 #[track_caller]
-fn text(value: &Value, field: &str) -> String {
+pub(crate) fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_else(|| panic!("no {field} in {value}")).to_owned()
 }
 

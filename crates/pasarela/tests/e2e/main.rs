@@ -23,6 +23,7 @@ mod h2_frames;
 mod hosts;
 mod limits;
 mod logs;
+mod matrix;
 mod overload;
 mod parts;
 mod paths;

@@ -8,7 +8,7 @@ use self::signer::{Signer, WSSE, base64, digest_user, message, text_user, timest
 use crate::{KEY, gateway, soap::WSDL};
 
 #[path = "../../../soap/tests/soap/signer.rs"]
-mod signer;
+pub(crate) mod signer;
 
 const TEXT: &str = "Content-Type: text/xml; charset=utf-8";
 const USERS: &str = "ws_security: { terminate: { username: any } }";
