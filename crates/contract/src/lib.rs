@@ -24,7 +24,7 @@ pub mod wsdl;
 mod fault;
 mod template;
 
-use pasarela_model::{Operation, RestFace, ServedContract};
+use pasarela_model::{Asked, Operation, RestFace, ServedContract};
 use pasarela_soap::xsd::Resolver;
 
 pub use fault::{ContractFault, Position, Subject};
@@ -45,6 +45,9 @@ pub struct Contract {
     pub served: ServedContract,
     /// `true` for WSDL.
     pub soap: bool,
+    /// What each operation asks for by OAuth 2, in their order, as the document's `security` says; or why that cannot be
+    /// read. A WSDL says nothing of it.
+    pub security: Result<Vec<Asked>, Vec<ContractFault>>,
     /// Operations of a WSDL that cannot be offered over REST, and why.
     pub left_out: Vec<(String, String)>,
 }

@@ -5,6 +5,7 @@
 //! a path or a method that would silently not be served is a fault.
 
 pub(crate) mod joined;
+mod security;
 
 use std::collections::HashMap;
 
@@ -39,11 +40,14 @@ pub fn read(
     documents: &mut dyn Resolver,
 ) -> Result<Contract, Vec<ContractFault>> {
     let Joined { root, urls, faults } = joined::read(text, syntax, url, documents)?;
-    let Survey { title, operations, .. } =
+    let Survey { title, operations, places, .. } =
         survey(&root, faults).map_err(|faults| Joined::named(&urls, faults))?;
+    let mut needs = security::Needs::new(&root);
+    places.iter().for_each(|place| needs.operation(place.node));
+    let security = needs.said().map_err(|faults| Joined::named(&urls, faults));
     let served =
         ServedContract { wsdl: false, document: root.to_json(), ..ServedContract::default() };
-    Ok(Contract { title, operations, served, soap: false, left_out: Vec::new() })
+    Ok(Contract { title, operations, served, soap: false, left_out: Vec::new(), security })
 }
 
 /// A document and what it refers to relative to `url`, from bytes that are to be OpenAPI.

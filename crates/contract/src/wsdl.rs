@@ -69,7 +69,8 @@ pub fn read(
     }
     let operations = soap.operations();
     let left_out = soap.left_out();
-    Ok(Contract { title, operations, served, soap: true, left_out })
+    let security = Ok(Vec::new());
+    Ok(Contract { title, operations, served, soap: true, left_out, security })
 }
 
 /// The service's name; else that of the definitions.

@@ -8,7 +8,9 @@ use crate::{
     plane::Plane,
     respond::Refusal,
     route::Target,
+    scopes,
     sight::{answers, sees},
+    worker::WorkerPlane,
 };
 
 /// The proof that a call is allowed. Only [`authorize`] makes one.
@@ -18,11 +20,13 @@ pub(crate) struct Permit {
     pub(crate) target: Target,
     /// Who calls; `None` where the API asks for nobody.
     pub(crate) application: Option<usize>,
+    /// That the operation is known, and what it asks for is reached. Without it nothing goes on.
+    pub(crate) reached: bool,
 }
 
 /// Decides, and notes the plan.
 pub(crate) fn authorize(
-    plane: &Plane,
+    plane: &WorkerPlane,
     target: &Target,
     caller: Caller,
     ctx: &mut Ctx<'_>,
@@ -57,7 +61,24 @@ pub(crate) fn authorize(
             Some(application)
         }
     };
-    Ok(Permit { target: *target, application })
+    let permit = Permit { target: *target, application, reached: false };
+    match target.soap {
+        // What a message is for, it says itself.
+        true => Ok(permit),
+        false => operation_known(plane, permit, ctx),
+    }
+}
+
+/// The operation is known now: whether the caller reaches it.
+pub(crate) fn operation_known(
+    plane: &WorkerPlane,
+    permit: Permit,
+    ctx: &Ctx<'_>,
+) -> Result<Permit, Refusal> {
+    if plane.apis[permit.target.api].scoped {
+        scopes::reach(plane, &permit, ctx)?;
+    }
+    Ok(Permit { reached: true, ..permit })
 }
 
 /// Refuses whoever may not read an API's contract.

@@ -99,6 +99,12 @@ pub(crate) async fn forward<'h, D: Downstream>(
     head: &Head,
     ctx: &mut Ctx<'h>,
 ) -> Result<(), Refusal> {
+    if !permit.reached {
+        return Err(Refusal::new(
+            Code::Internal,
+            "nobody has looked at what the operation asks for",
+        ));
+    }
     let index = permit.target.api;
     let api = &plane.snapshot.apis[index];
     let runtime = &plane.apis[index];

@@ -2,7 +2,7 @@
 //! goes on to the service. Who sends a SOAP message may be told by the message instead, once it was read: that is
 //! `mediate::sender`.
 
-use pasarela_model::{Code, Visibility};
+use pasarela_model::{Code, Scopes, Visibility};
 use pasarela_net::http1::{Head, Name};
 
 use crate::{
@@ -87,10 +87,17 @@ fn shown_by(plane: &WorkerPlane, head: &Head, now: u64) -> Shown {
         }
         Presented::Token(token) => {
             let found = plane.tokens.find(token, &plane.known, now).map_err(Unknown::Token)?;
-            let application = found.ok_or(Unknown::Client)?;
+            let application = found.ok_or(Unknown::Client)?.application;
             Ok(Some(Known { application, by: By::Token }))
         }
     }
+}
+
+/// What the token of a request reaches, which was verified a moment ago.
+pub(crate) fn reach(plane: &WorkerPlane, head: &Head, now: u64) -> Option<Scopes> {
+    let fields = Fields(head);
+    let Presented::Token(token) = present(&fields) else { return None };
+    plane.tokens.find(token, &plane.known, now).ok().flatten().map(|holder| holder.scopes)
 }
 
 /// Finds out who calls. On an API that asks for no key, one that is shown is looked at but never
@@ -114,7 +121,7 @@ pub(crate) fn identify(
             Ok(Caller::Application(application))
         }
         // A partner's API does not exist for others: a bad key must not be told apart from none.
-        Err(why) if api.keyed && api.visibility != Visibility::Partner => Err(unknown(why)),
+        Err(why) if api.keyed && api.visibility != Visibility::Partner => Err(unknown(why, head)),
         Err(why) => {
             // One that is ours is not the service's to know, even where it does not count.
             ctx.by_key = matches!(why, Unknown::Place(By::Key));
@@ -147,7 +154,8 @@ fn bearer(head: &Head) -> bool {
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
 }
 
-fn unknown(why: Unknown) -> Refusal {
+/// What is answered to whoever shows something that is nobody's.
+pub(crate) fn unknown(why: Unknown, head: &Head) -> Refusal {
     let detail = match why {
         Unknown::Conflict => "X-API-Key and Authorization hold different keys",
         Unknown::Malformed => "the key is repeated or malformed",
@@ -158,11 +166,13 @@ fn unknown(why: Unknown) -> Refusal {
         }
         Unknown::Client => "the token is good, but no application here goes by its client",
         Unknown::Token(refused) => {
-            return Refusal::new(
-                Code::CredentialUnknown,
-                format!("the token is refused: {refused}"),
-            );
+            let detail = format!("the token is refused: {refused}");
+            return Refusal::new(Code::CredentialUnknown, detail).invalid_token();
         }
     };
-    Refusal::new(Code::CredentialUnknown, detail)
+    let refusal = Refusal::new(Code::CredentialUnknown, detail);
+    match bearer(head) {
+        true => refusal.invalid_token(),
+        false => refusal,
+    }
 }

@@ -51,6 +51,8 @@ pub struct Verified {
     pub client: String,
     /// From then on it is not good any more, the skew included; seconds since 1970.
     pub until: u64,
+    /// What it reaches, as `scope` (RFC 9068 §2.2.3) or `scp` says.
+    pub scopes: Vec<String>,
 }
 
 /// Why a token is not good.
@@ -126,7 +128,8 @@ impl Issuers {
         claims.hold(&issuer.audiences, now)?;
         let client = claims.client(&issuer.client_claims).ok_or(Refused::Claims)?;
         let until = claims.expires.saturating_add(SKEW_SECONDS);
-        Ok(Verified { issuer: number, client: client.to_owned(), until })
+        let client = client.to_owned();
+        Ok(Verified { issuer: number, client, until, scopes: claims.scopes })
     }
 }
 

@@ -28,6 +28,7 @@ mod request;
 mod respond;
 mod route;
 pub mod router;
+mod scopes;
 mod serve_h1;
 mod serve_h2;
 mod sight;

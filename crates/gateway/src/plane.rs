@@ -126,6 +126,8 @@ pub(crate) struct ApiPlane {
     pub(crate) visibility: Visibility,
     /// A key is asked for.
     pub(crate) keyed: bool,
+    /// Some operation asks for scopes.
+    pub(crate) scoped: bool,
     /// Those who may see it may not call it from everywhere.
     pub(crate) limited: bool,
     /// Whether `Upgrade` may turn a connection into a tunnel.
@@ -366,6 +368,7 @@ impl Surface {
             apis.push(ApiPlane {
                 visibility: api.visibility,
                 keyed: !api.plans.is_empty(),
+                scoped: api.scopes.is_some(),
                 limited: api.visibility != Visibility::Private && !api.networks.is_empty(),
                 upgrade: api.upgrade,
                 wsdl: api.contract.as_ref().is_some_and(|contract| contract.wsdl),

@@ -18,7 +18,7 @@ use pasarela_net::http1::Head;
 
 use crate::{
     admit::{admit, has_room},
-    authorize::{Permit, authorize, may_read, may_see},
+    authorize::{Permit, authorize, may_read, may_see, operation_known},
     ctx::Ctx,
     downstream::Downstream,
     forward::forward,
@@ -159,6 +159,7 @@ async fn carry_message<'h, D: Downstream>(
     ctx: &mut Ctx<'h>,
 ) -> Result<(), Refusal> {
     let api = permit.target.api;
+    let permit = &operation_known(plane, *permit, ctx)?;
     let read = (&mut order, &mut ahead);
     mediate::check_request(worker, plane, contract, read, down, head, ctx).await?;
     let mut replayed = mediate::Replayed::new(down, ahead)?;

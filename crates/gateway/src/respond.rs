@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, fmt::Write as _, future::poll_fn, time::Duration};
 
-use pasarela_model::{Code, Side};
+use pasarela_model::{Code, Scopes, Side};
 use pasarela_net::{
     conn::Pace,
     http1::{Head, Name},
@@ -39,6 +39,8 @@ pub(crate) struct Refusal {
     pub(crate) pointer: Option<String>,
     /// The rule of the contract that is broken.
     pub(crate) rule: Option<&'static str>,
+    /// What `WWW-Authenticate` says beside the realm (RFC 6750 §3).
+    pub(crate) challenge: Option<String>,
 }
 
 impl Refusal {
@@ -51,6 +53,7 @@ impl Refusal {
             silent: false,
             pointer: None,
             rule: None,
+            challenge: None,
         }
     }
 
@@ -67,6 +70,18 @@ impl Refusal {
     /// Says where a request breaks its contract, and by which rule.
     pub(crate) fn broken(self, pointer: Option<String>, rule: Option<&'static str>) -> Self {
         Self { pointer, rule, ..self }
+    }
+
+    /// A bearer token, or a key shown as one, is not good: another one may be (RFC 6750 §3.1).
+    pub(crate) fn invalid_token(self) -> Self {
+        let challenge = format!("error=\"invalid_token\", error_description=\"{}\"", self.detail);
+        Self { challenge: Some(challenge), ..self }
+    }
+
+    /// What has to be reached, and whether it is because of that alone.
+    pub(crate) fn scopes(self, error: Option<&str>, scopes: &Scopes) -> Self {
+        let error = error.map(|error| format!("error=\"{error}\", ")).unwrap_or_default();
+        Self { challenge: Some(format!("{error}scope=\"{scopes}\"")), ..self }
     }
 
     pub(crate) fn allow(mut self, allow: String) -> Self {
@@ -119,7 +134,10 @@ pub(crate) async fn refuse<D: Downstream>(
         if let Some(seconds) = refusal.retry_after {
             put.put(b"Retry-After", seconds.to_string().as_bytes());
         }
-        if matches!(refusal.code, Code::CredentialMissing | Code::CredentialUnknown) {
+        if let Some(challenge) = &refusal.challenge {
+            let value = format!("Bearer realm=\"pasarela\", {challenge}");
+            put.put(b"WWW-Authenticate", value.as_bytes());
+        } else if matches!(refusal.code, Code::CredentialMissing | Code::CredentialUnknown) {
             // RFC 9110 §11.6.1: a 401 names a way in.
             put.put(b"WWW-Authenticate", b"Bearer realm=\"pasarela\"");
         }

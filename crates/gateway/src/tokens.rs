@@ -2,8 +2,8 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use pasarela_model::{Credential, Snapshot, TokenKeys};
-use rustc_hash::FxHashMap;
+use pasarela_model::{Credential, Scopes, Snapshot, TokenKeys};
+use rustc_hash::{FxHashMap, FxHashSet};
 use sha2::{Digest as _, Sha256};
 
 use crate::jwt::{BadKeys, Issuer, Issuers, KeySet, Refused, Ring};
@@ -16,7 +16,18 @@ const KNOWN_MAX: usize = 8 << 10;
 pub(crate) struct Tokens {
     issuers: Issuers,
     holders: FxHashMap<(usize, String), usize>,
+    /// Scopes that some operation asks for. Others are not remembered of a token.
+    asked: FxHashSet<Box<str>>,
     fetched: Vec<Elsewhere>,
+}
+
+/// Whose a token is, and what it reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holder {
+    /// Index into the snapshot's applications.
+    pub(crate) application: usize,
+    /// Of its scopes those that something here asks for.
+    pub(crate) scopes: Scopes,
 }
 
 /// Keys of an issuer that have to be fetched, and the ring that they belong on.
@@ -72,7 +83,9 @@ impl Tokens {
                 }
             }
         }
-        Ok(Self { issuers: Issuers::new(all), holders, fetched })
+        let asked = snapshot.apis.iter().filter_map(|api| api.scopes.as_ref());
+        let asked = asked.flat_map(|scopes| scopes.all()).map(Box::from).collect();
+        Ok(Self { issuers: Issuers::new(all), holders, asked, fetched })
     }
 
     /// Whether no tokens are taken.
@@ -96,7 +109,7 @@ impl Tokens {
         token: &[u8],
         known: &RefCell<Known>,
         now: u64,
-    ) -> Result<Option<usize>, Refused> {
+    ) -> Result<Option<Holder>, Refused> {
         let digest = Sha256::digest(token).into();
         let before = known.borrow().get(&digest, now);
         if before.is_some() {
@@ -104,29 +117,32 @@ impl Tokens {
         }
         let good = self.issuers.verify(token, now)?;
         let application = self.holder(good.issuer, good.client);
-        if let Some(application) = application {
-            known.borrow_mut().put(digest, application, good.until);
+        let scopes = good.scopes.iter().map(String::as_str);
+        let scopes = scopes.filter(|scope| self.asked.contains(*scope)).collect();
+        let holder = application.map(|application| Holder { application, scopes });
+        if let Some(holder) = &holder {
+            known.borrow_mut().put(digest, holder.clone(), good.until);
         }
-        Ok(application)
+        Ok(holder)
     }
 }
 
 /// Tokens that are known to be good under one configuration, and to whom they belong. Only what was verified gets in, so nobody
 /// else fills it.
 #[derive(Debug, Default)]
-pub(crate) struct Known(FxHashMap<[u8; 32], (usize, u64)>);
+pub(crate) struct Known(FxHashMap<[u8; 32], (Holder, u64)>);
 
 impl Known {
-    fn get(&self, digest: &[u8; 32], now: u64) -> Option<usize> {
-        self.0.get(digest).filter(|(_, until)| now < *until).map(|(application, _)| *application)
+    fn get(&self, digest: &[u8; 32], now: u64) -> Option<Holder> {
+        self.0.get(digest).filter(|(_, until)| now < *until).map(|(holder, _)| holder.clone())
     }
 
-    fn put(&mut self, digest: [u8; 32], application: usize, until: u64) {
+    fn put(&mut self, digest: [u8; 32], holder: Holder, until: u64) {
         if self.0.len() >= KNOWN_MAX {
             // All of them are verified anew then, which costs a signature each.
             self.0.clear();
         }
-        self.0.insert(digest, (application, until));
+        self.0.insert(digest, (holder, until));
     }
 }
 
@@ -137,12 +153,14 @@ mod tests {
     #[test]
     fn a_known_token_is_forgotten_when_it_has_expired_and_when_there_are_too_many() {
         let mut known = Known::default();
-        known.put([1; 32], 7, 100);
-        assert_eq!((known.get(&[1; 32], 99), known.get(&[1; 32], 100)), (Some(7), None));
+        let holder = Holder { application: 7, scopes: Scopes::of_text("read") };
+        known.put([1; 32], holder.clone(), 100);
+        let found = (known.get(&[1; 32], 99), known.get(&[1; 32], 100));
+        assert_eq!(found, (Some(holder.clone()), None));
         for number in 0..KNOWN_MAX as u64 {
             let mut digest = [2; 32];
             digest[..8].copy_from_slice(&number.to_le_bytes());
-            known.put(digest, 7, 100);
+            known.put(digest, holder.clone(), 100);
         }
         assert!(known.0.len() <= KNOWN_MAX);
         assert_eq!(known.get(&[1; 32], 0), None);

@@ -9,6 +9,7 @@ mod limits;
 mod pages;
 mod problem;
 mod rest;
+mod scopes;
 mod secret;
 mod security;
 mod snapshot;
@@ -23,6 +24,7 @@ pub use limits::Limits;
 pub use pages::Pages;
 pub use problem::{Code, Side};
 pub use rest::{Dates, Mtom, Numbers, RestFace, RestOperation, RestParameter};
+pub use scopes::{ApiScopes, Asked, SCOPE_BYTES_MAX, Scopes, scope_fault};
 pub use secret::Secret;
 pub use security::{Password, UserPasswords, WsSecurity, X509};
 pub use snapshot::{

@@ -100,6 +100,7 @@ codes! {
     MessageExpired = "GW0048", 401, Caller, "message_expired", "The message is not of now";
     MessageRepeated = "GW0049", 401, Caller, "message_repeated", "The message was sent before";
     ShareUsed = "GW0060", 429, Caller, "share_used", "Too many calls at a time for the share";
+    ScopeMissing = "GW0065", 403, Caller, "scope_missing", "The credential does not reach as far as this operation";
     NetworkRefused = "GW0070", 403, Caller, "network_refused", "Calls from this address are not taken";
 }
 

@@ -6,7 +6,10 @@
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use crate::{Limits, Pages, Password, RestFace, Secret, Timestamp, TokenIssuer, WsSecurity};
+use crate::{
+    ApiScopes, Limits, Pages, Password, RestFace, Scopes, Secret, Timestamp, TokenIssuer,
+    WsSecurity,
+};
 
 /// Everything the data plane needs for one generation of configuration. Immutable.
 ///
@@ -67,6 +70,8 @@ pub struct Api {
     pub reply_to: Vec<String>,
     /// Whether WS-Security ends here, and how; `None`: the header goes on as it came.
     pub ws_security: Option<WsSecurity>,
+    /// The scopes that its operations ask for; `None`: none of them asks for any.
+    pub scopes: Option<ApiScopes>,
     /// Where requests go.
     pub upstream: Upstream,
     /// Indices into [`Snapshot::plans`]. Empty: no key is asked for.
@@ -95,6 +100,7 @@ impl Api {
             checks: Checks::default(),
             reply_to: Vec::new(),
             ws_security: None,
+            scopes: None,
             upstream,
             plans: Vec::new(),
             upgrade: false,
@@ -433,12 +439,21 @@ pub struct Plan {
     pub priority: u32,
     /// What each party on it has reserved of an API's concurrency, in hundredths of a percent; 0: nothing.
     pub reserve: u32,
+    /// Scopes that whoever subscribes to it is granted, for the API of the subscription.
+    pub scopes: Scopes,
 }
 
 impl Plan {
     /// A plan without bounds.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), rate: None, quota: None, priority: 1, reserve: 0 }
+        Self {
+            name: name.into(),
+            rate: None,
+            quota: None,
+            priority: 1,
+            reserve: 0,
+            scopes: Scopes::default(),
+        }
     }
 }
 
@@ -535,6 +550,8 @@ pub struct Application {
     pub credentials: Vec<Credential>,
     /// From where its calls may come; empty: from everywhere.
     pub networks: Vec<IpNet>,
+    /// Scopes that it is granted, beside those of its plans.
+    pub scopes: Scopes,
     /// API keys that the store holds for it. There may be a million in all, so those that did not change are shared.
     pub keys: Arc<[StoredKey]>,
 }

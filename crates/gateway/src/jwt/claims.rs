@@ -15,6 +15,7 @@ pub(super) struct Claims {
     not_before: Option<u64>,
     issued: Option<u64>,
     audiences: Vec<String>,
+    pub(super) scopes: Vec<String>,
     /// Every other claim that is a text.
     texts: Vec<(String, String)>,
 }
@@ -42,7 +43,15 @@ impl Claims {
                 ("iat", Event::Number) => claims.issued = Some(seconds(reader.text())?),
                 ("aud", Event::String) => claims.audiences.push(reader.text().to_owned()),
                 ("aud", Event::ArrayStart) => claims.audiences = texts(&mut reader)?,
-                ("iss" | "exp" | "nbf" | "iat" | "aud", _) => return Err(Refused::Claims),
+                // One text with a space between two, or a list: issuers differ.
+                ("scope" | "scp", Event::String) => {
+                    let scopes = reader.text().split(' ').filter(|scope| !scope.is_empty());
+                    claims.scopes.extend(scopes.map(str::to_owned));
+                }
+                ("scope" | "scp", Event::ArrayStart) => claims.scopes.extend(texts(&mut reader)?),
+                ("iss" | "exp" | "nbf" | "iat" | "aud" | "scope" | "scp", _) => {
+                    return Err(Refused::Claims);
+                }
                 (_, Event::String) if reader.text().len() <= CLIENT_BYTES_MAX => {
                     claims.texts.push((name, reader.text().to_owned()));
                 }

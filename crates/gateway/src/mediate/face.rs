@@ -99,7 +99,7 @@ pub(crate) async fn call<'h, D: Downstream>(
     order.again = route.method == Method::Get;
     // A message has no tunnel and no trailers, whatever the caller would like.
     (order.upgrade, order.trailers) = (None, false);
-    let mut permit = Permit { target: permit.target, application: permit.application };
+    let mut permit = *permit;
     permit.target.soap = true;
     ctx.query = None;
     let told = Rc::new(Told { instead: Some(Instead::default()), ..Told::default() });

@@ -48,13 +48,15 @@ impl Callers {
             }
         };
         let same_issuers = before.snapshot.issuers == snapshot.issuers;
+        // What operations ask for is what is remembered of a token.
+        let same_apis = before.snapshot.apis.is_same(&snapshot.apis);
         Ok(Self {
             credentials,
             holders: match changes.proofs {
                 true => holders(snapshot)?,
                 false => Arc::clone(&before.holders),
             },
-            tokens: match changes.proofs || !same_issuers {
+            tokens: match changes.proofs || !same_issuers || !same_apis {
                 true => tokens(snapshot, Some(&before.tokens))?,
                 false => Arc::clone(&before.tokens),
             },

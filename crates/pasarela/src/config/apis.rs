@@ -15,7 +15,7 @@ use super::{
     names::{Item, Section},
     pem,
     process::{hide_password, long},
-    rest,
+    rest, scopes,
     sight::{networks, visibility},
     tree::{Kind, Node},
     units,
@@ -23,7 +23,7 @@ use super::{
     ws_security,
 };
 
-pub(crate) const KEYS: [&str; 26] = [
+pub(crate) const KEYS: [&str; 27] = [
     "name",
     "version",
     "contract",
@@ -49,6 +49,7 @@ pub(crate) const KEYS: [&str; 26] = [
     "validate",
     "reply_to",
     "ws_security",
+    "scopes",
     "preserve_host",
 ];
 
@@ -257,6 +258,11 @@ fn one(
         fields.get("reply_to").map_or(Some(Vec::new()), |node| reply_addresses(walk, node));
     let ws_security =
         fields.get("ws_security").map_or(Some(None), |node| ws_security::read(walk, node));
+    let scopes = fields.get("scopes").map_or(Some(None), |node| {
+        let passes_others = undeclared == Some(true);
+        let about = scopes::About { contract: contract.as_ref(), passes_others };
+        scopes::of_api(walk, node, &about)
+    });
     let offers_soap = faces.as_ref().is_none_or(|faces| faces.contains(&Face::Soap));
     if fields.get("validate").is_some()
         && (soap == Some(false) || contract.is_none() || !offers_soap)
@@ -324,6 +330,7 @@ fn one(
         checks: checks?,
         reply_to: reply_to?,
         ws_security: ws_security?,
+        scopes: scopes?,
         upstream,
         plans: plans?,
         upgrade: upgrade?,

@@ -116,7 +116,7 @@ pub(crate) fn warn_left_out(walk: &Walk<'_>, fields: &Fields<'_>, contract: &Con
 }
 
 /// The room words its faults as parts of a sentence.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
     capital(text) + stop
 }

@@ -63,6 +63,8 @@ codes! {
     CurrencyMix = "CF0062", "One customer would be billed in two currencies";
     Lock = "CF0070", "A stored contract is not what its lock file says";
     Reserve = "CF0100", "More is reserved than there is";
+    Scope = "CF0110", "Scopes cannot be used";
+    ScopeOperation = "CF0111", "Scopes are given to an operation that is not there";
     QuotaUnused = "CF0901", "Quotas are checked, not enforced yet";
     PriceUnused = "CF0902", "Prices are checked, not charged yet";
     SmtpUnused = "CF0903", "The SMTP listener is checked, not opened yet";

@@ -23,6 +23,7 @@ pub mod price;
 mod process;
 mod proofs;
 mod rest;
+mod scopes;
 pub mod settings;
 mod sight;
 mod source;

@@ -12,14 +12,14 @@ use super::{
     issuers,
     names::{Item, Section},
     price::Price,
-    proofs,
+    proofs, scopes,
     sight::networks,
     tree::{Kind, Node},
     walk::{Walk, start_of},
 };
 
 pub(crate) const ORGANISATION_KEYS: [&str; 2] = ["name", "kind"];
-pub(crate) const APPLICATION_KEYS: [&str; 8] = [
+pub(crate) const APPLICATION_KEYS: [&str; 9] = [
     "name",
     "organisation",
     "subscriptions",
@@ -28,6 +28,7 @@ pub(crate) const APPLICATION_KEYS: [&str; 8] = [
     "users",
     "certificates",
     "networks",
+    "scopes",
 ];
 
 /// Bytes of a file that holds an API key.
@@ -130,12 +131,14 @@ fn application(
         .get("tokens")
         .map_or(Some(Vec::new()), |node| taken.clients.read(walk, node, name, offer.issuers));
     let networks = networks(walk, fields);
+    let scopes = scopes::granted(walk, fields);
     Some(Application {
         name: item.name.as_ref()?.value.clone(),
         organisation: organisation.map_or(Some(None), |found| found.map(Some))?,
         subscriptions: subscriptions?,
         credentials: [credentials?, proofs?, tokens?].concat(),
         networks: networks?,
+        scopes: scopes?,
         ..Application::default()
     })
 }

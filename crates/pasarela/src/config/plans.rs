@@ -8,12 +8,14 @@ use super::{
     fault::Code,
     names::{Item, Section},
     price::{self, Price},
+    scopes,
     tree::{Kind, Node},
     units,
     walk::{Text, Walk, shown_word},
 };
 
-pub(crate) const KEYS: [&str; 6] = ["name", "rate", "quota", "price", "priority", "reserve"];
+pub(crate) const KEYS: [&str; 7] =
+    ["name", "rate", "quota", "price", "priority", "reserve", "scopes"];
 
 /// Largest weight of a plan's calls.
 const PRIORITY_MAX: u64 = 100;
@@ -74,12 +76,14 @@ fn plan(
     let reserve = fields
         .get("reserve")
         .map_or(Some(0), |node| walk.parse(node, "`reserve`", &units::PERCENT, units::percent));
+    let scopes = scopes::granted(walk, fields);
     let plan = Plan {
         name: item.name.as_ref()?.value.clone(),
         rate: rate.map_or(Some(None), |rate| rate.map(Some))?,
         quota: quota_read.map_or(Some(None), |quota| quota.map(Some))?,
         priority: u32::try_from(priority?).ok()?,
         reserve: reserve?,
+        scopes: scopes?,
     };
     Some((plan, price_read.map_or(Some(None), |price| price.map(Some))?))
 }

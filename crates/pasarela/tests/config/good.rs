@@ -111,6 +111,13 @@ fn every_key_of_the_file_reaches_its_place() {
     assert_eq!((plans[0].priority, plans[0].reserve), (1, 0));
     assert_eq!((plans[1].priority, plans[1].reserve), (4, 1_250));
 
+    let scopes = api.scopes.as_ref().unwrap();
+    let said: Vec<_> = (0..3).map(|index| scopes.asked(Some(index))[0].to_string()).collect();
+    assert_eq!(said, ["rates:any", "rates:one rates:read", "rates:any"]);
+    assert_eq!(scopes.asked(None)[0].to_string(), "rates:any");
+    assert!(loaded.snapshot.applications[0].scopes.holds("rates:read"));
+    assert!(loaded.snapshot.plans[0].scopes.holds("rates:any"));
+
     let issuer = &loaded.snapshot.issuers[0];
     assert_eq!((&*issuer.name, &*issuer.issuer), ("login", "https://login.example.com/"));
     assert_eq!(issuer.audiences, ["rates", "orders"]);

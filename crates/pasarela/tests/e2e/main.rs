@@ -30,6 +30,7 @@ mod paths;
 mod ports;
 mod publish;
 mod reload;
+mod scopes;
 mod shares;
 mod slow;
 mod soap;

@@ -18,22 +18,22 @@ use crate::gateway;
 const ISSUER: &str = "https://login.example/";
 
 /// An issuer of tokens with one key.
-struct Issuer {
+pub(crate) struct Issuer {
     kid: String,
     key: Ed25519KeyPair,
 }
 
 impl Issuer {
-    fn new(kid: &str) -> Self {
+    pub(crate) fn new(kid: &str) -> Self {
         Self { kid: kid.to_owned(), key: Ed25519KeyPair::generate().unwrap() }
     }
 
-    fn jwk(&self) -> Value {
+    pub(crate) fn jwk(&self) -> Value {
         let x = URL_SAFE_NO_PAD.encode_to_string(self.key.public_key());
         json!({"kty": "OKP", "crv": "Ed25519", "kid": self.kid, "x": x})
     }
 
-    fn token(&self, claims: &Value) -> String {
+    pub(crate) fn token(&self, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode_to_string(value.to_string());
         let header = json!({"alg": "EdDSA", "kid": self.kid, "jku": "http://127.0.0.1:1/keys"});
         let signed = format!("{}.{}", part(&header), part(claims));
@@ -46,7 +46,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-fn claims(client: &str) -> Value {
+pub(crate) fn claims(client: &str) -> Value {
     json!({"iss": ISSUER, "aud": ["rates"], "exp": now() + 300, "client_id": client})
 }
 
