@@ -39,8 +39,30 @@ pub(crate) struct Refusal {
     pub(crate) pointer: Option<String>,
     /// The rule of the contract that is broken.
     pub(crate) rule: Option<&'static str>,
-    /// What `WWW-Authenticate` says beside the realm (RFC 6750 §3).
-    pub(crate) challenge: Option<String>,
+    /// What `WWW-Authenticate` says beside the realm.
+    pub(crate) challenge: Option<Box<Challenge>>,
+}
+
+/// What a bearer token would have to be (RFC 6750 §3).
+#[derive(Debug)]
+pub(crate) struct Challenge {
+    error: Option<&'static str>,
+    scopes: Scopes,
+}
+
+impl Challenge {
+    fn value(&self, detail: &str) -> String {
+        let mut value = "Bearer realm=\"pasarela\"".to_owned();
+        if let Some(error) = self.error {
+            let _ = write!(value, ", error=\"{error}\"");
+        }
+        if self.scopes.is_empty() {
+            let _ = write!(value, ", error_description=\"{detail}\"");
+        } else {
+            let _ = write!(value, ", scope=\"{}\"", self.scopes);
+        }
+        value
+    }
 }
 
 impl Refusal {
@@ -74,14 +96,14 @@ impl Refusal {
 
     /// A bearer token, or a key shown as one, is not good: another one may be (RFC 6750 §3.1).
     pub(crate) fn invalid_token(self) -> Self {
-        let challenge = format!("error=\"invalid_token\", error_description=\"{}\"", self.detail);
-        Self { challenge: Some(challenge), ..self }
+        let challenge = Challenge { error: Some("invalid_token"), scopes: Scopes::default() };
+        Self { challenge: Some(Box::new(challenge)), ..self }
     }
 
-    /// What has to be reached, and whether it is because of that alone.
-    pub(crate) fn scopes(self, error: Option<&str>, scopes: &Scopes) -> Self {
-        let error = error.map(|error| format!("error=\"{error}\", ")).unwrap_or_default();
-        Self { challenge: Some(format!("{error}scope=\"{scopes}\"")), ..self }
+    /// What has to be reached; and that it is not, where that is what is wrong.
+    pub(crate) fn scopes(self, error: Option<&'static str>, scopes: &Scopes) -> Self {
+        let challenge = Challenge { error, scopes: scopes.clone() };
+        Self { challenge: Some(Box::new(challenge)), ..self }
     }
 
     pub(crate) fn allow(mut self, allow: String) -> Self {
@@ -135,8 +157,7 @@ pub(crate) async fn refuse<D: Downstream>(
             put.put(b"Retry-After", seconds.to_string().as_bytes());
         }
         if let Some(challenge) = &refusal.challenge {
-            let value = format!("Bearer realm=\"pasarela\", {challenge}");
-            put.put(b"WWW-Authenticate", value.as_bytes());
+            put.put(b"WWW-Authenticate", challenge.value(&refusal.detail).as_bytes());
         } else if matches!(refusal.code, Code::CredentialMissing | Code::CredentialUnknown) {
             // RFC 9110 §11.6.1: a 401 names a way in.
             put.put(b"WWW-Authenticate", b"Bearer realm=\"pasarela\"");
