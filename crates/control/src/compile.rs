@@ -79,7 +79,8 @@ impl Declared {
                     Credential::User { .. }
                     | Credential::Certificate(_)
                     | Credential::Subject(_)
-                    | Credential::Token { .. } => None,
+                    | Credential::Token { .. }
+                    | Credential::Client { .. } => None,
                 })
                 .collect(),
         }

@@ -2,7 +2,7 @@
 //! goes on to the service. Who sends a SOAP message may be told by the message instead, once it was read: that is
 //! `mediate::sender`.
 
-use pasarela_model::{Code, Scopes, Visibility};
+use pasarela_model::{Code, Visibility};
 use pasarela_net::http1::{Head, Name};
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     respond::Refusal,
     route::Fields,
     sight::Place,
+    tokens::Holder,
     worker::WorkerPlane,
 };
 
@@ -94,10 +95,10 @@ fn shown_by(plane: &WorkerPlane, head: &Head, now: u64) -> Shown {
 }
 
 /// What the token of a request reaches, which was verified a moment ago.
-pub(crate) fn reach(plane: &WorkerPlane, head: &Head, now: u64) -> Option<Scopes> {
+pub(crate) fn reach(plane: &WorkerPlane, head: &Head, now: u64) -> Option<Holder> {
     let fields = Fields(head);
     let Presented::Token(token) = present(&fields) else { return None };
-    plane.tokens.find(token, &plane.known, now).ok().flatten().map(|holder| holder.scopes)
+    plane.tokens.find(token, &plane.known, now).ok().flatten()
 }
 
 /// Finds out who calls. On an API that asks for no key, one that is shown is looked at but never

@@ -17,6 +17,7 @@ mod identify;
 pub mod jwt;
 pub mod limiter;
 mod mediate;
+pub mod oauth;
 pub mod observe;
 pub mod overload;
 mod parties;

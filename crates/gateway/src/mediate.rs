@@ -25,7 +25,7 @@ mod sender;
 
 use crate::{plane::Plane, respond::Refusal};
 
-pub(crate) use ahead::{Ahead, Replayed};
+pub(crate) use ahead::{Ahead, Replayed, whole};
 pub(crate) use answers::{Judge, Judged};
 pub(crate) use checked::{check_request, report};
 pub(crate) use face::call;

@@ -23,7 +23,7 @@ use crate::{
     downstream::Downstream,
     forward::forward,
     identify::{Caller, identify},
-    mediate,
+    mediate, oauth,
     observe::Direction,
     respond,
     respond::Refusal,
@@ -80,6 +80,9 @@ async fn carry<'h, D: Downstream>(
     let plane = Rc::clone(&ctx.plane);
     let target = match route(&plane, head, ctx)? {
         Routed::Call(target) => target,
+        Routed::Office(door) => {
+            return Box::pin(oauth::exchange(worker, &plane, door, down, head, ctx)).await;
+        }
         Routed::Contract(api, page) => {
             let caller = identify(&plane, api, head, ctx)?;
             may_read(&plane, api, &caller, ctx)?;

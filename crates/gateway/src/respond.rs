@@ -3,6 +3,8 @@
 //! Status codes are chosen here and nowhere else. A caller that speaks SOAP is refused in SOAP;
 //! everybody else gets problem details (RFC 9457). No answer tells what is behind the gateway.
 
+mod office;
+
 use std::{borrow::Cow, fmt::Write as _, future::poll_fn, time::Duration};
 
 use pasarela_model::{Code, Scopes, Side};
@@ -21,6 +23,8 @@ use crate::{
     router::{Page, document_asked},
     worker::Worker,
 };
+
+pub(crate) use self::office::{published, token};
 
 /// Why an exchange goes no further.
 #[derive(Debug)]

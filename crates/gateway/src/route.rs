@@ -9,6 +9,7 @@ use crate::{
     credentials,
     ctx::Ctx,
     identify::{Shown, whose},
+    oauth::Door,
     path::{self, PathFault},
     respond::Refusal,
     router::{self, Found, Page, Query},
@@ -23,6 +24,8 @@ pub(crate) enum Routed {
     Call(Target),
     /// The contract of this API.
     Contract(usize, Page),
+    /// The authorization server that we are.
+    Office(Door),
 }
 
 /// A call's destination.
@@ -70,6 +73,9 @@ pub(crate) fn route<'h>(
             return Err(Refusal::new(Code::MethodUnknown, "CONNECT and TRACE are not served"));
         }
         _ => {}
+    }
+    if let Some(door) = plane.tokens.office().and_then(|it| it.door(&ctx.host, &ctx.path)) {
+        return Ok(Routed::Office(door));
     }
     // Found out once, and only where somebody asks.
     let (place, now) = (ctx.place(), ctx.now());

@@ -33,7 +33,9 @@ pub(crate) fn reach(plane: &WorkerPlane, permit: &Permit, ctx: &Ctx<'_>) -> Resu
         _ => None,
     };
     let has = |scope: &str| match &token {
-        Some(token) => token.holds(scope),
+        // What its application was granted no longer, a token of ours says in vain (L36).
+        Some(token) if token.ours => token.scopes.holds(scope) && granted(scope),
+        Some(token) => token.scopes.holds(scope),
         None => granted(scope),
     };
     if asked.iter().any(|all| all.iter().all(has)) {

@@ -6,7 +6,10 @@ use pasarela_model::{Credential, Scopes, Snapshot, TokenKeys};
 use rustc_hash::{FxHashMap, FxHashSet};
 use sha2::{Digest as _, Sha256};
 
-use crate::jwt::{BadKeys, Issuer, Issuers, KeySet, Refused, Ring};
+use crate::{
+    jwt::{BadKeys, Issuer, Issuers, KeySet, Refused, Ring},
+    oauth::Office,
+};
 
 /// Tokens that a worker remembers to be good, some 60 bytes each.
 const KNOWN_MAX: usize = 8 << 10;
@@ -19,15 +22,20 @@ pub(crate) struct Tokens {
     /// Scopes that some operation asks for. Others are not remembered of a token.
     asked: FxHashSet<Box<str>>,
     fetched: Vec<Elsewhere>,
+    /// Where we issue tokens ourselves, and our number among the issuers then.
+    office: Option<Office>,
+    ours: Option<usize>,
 }
 
 /// Whose a token is, and what it reaches.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Holder {
     /// Index into the snapshot's applications.
     pub(crate) application: usize,
     /// Of its scopes those that something here asks for.
     pub(crate) scopes: Scopes,
+    /// We issued it.
+    pub(crate) ours: bool,
 }
 
 /// Keys of an issuer that have to be fetched, and the ring that they belong on.
@@ -85,7 +93,20 @@ impl Tokens {
         }
         let asked = snapshot.apis.iter().filter_map(|api| api.scopes.as_ref());
         let asked = asked.flat_map(|scopes| scopes.all()).map(Box::from).collect();
-        Ok(Self { issuers: Issuers::new(all), holders, asked, fetched })
+        let ours = |bad| ("oauth".to_owned(), bad);
+        let office = snapshot.issuing.as_ref().map(|issuing| Office::new(issuing, snapshot));
+        let office = office.transpose().map_err(ours)?;
+        let number = office.as_ref().map(|_| all.len());
+        if let Some((office, number)) = office.as_ref().zip(number) {
+            all.push(office.as_issuer().map_err(ours)?);
+            holders.extend(office.holders().map(|(id, index)| ((number, id.to_owned()), index)));
+        }
+        Ok(Self { issuers: Issuers::new(all), holders, asked, fetched, office, ours: number })
+    }
+
+    /// Where we issue tokens ourselves.
+    pub(crate) fn office(&self) -> Option<&Office> {
+        self.office.as_ref()
     }
 
     /// Whether no tokens are taken.
@@ -116,10 +137,11 @@ impl Tokens {
             return Ok(before);
         }
         let good = self.issuers.verify(token, now)?;
+        let ours = self.ours == Some(good.issuer);
         let application = self.holder(good.issuer, good.client);
         let scopes = good.scopes.iter().map(String::as_str);
         let scopes = scopes.filter(|scope| self.asked.contains(*scope)).collect();
-        let holder = application.map(|application| Holder { application, scopes });
+        let holder = application.map(|application| Holder { application, scopes, ours });
         if let Some(holder) = &holder {
             known.borrow_mut().put(digest, holder.clone(), good.until);
         }
@@ -153,7 +175,7 @@ mod tests {
     #[test]
     fn a_known_token_is_forgotten_when_it_has_expired_and_when_there_are_too_many() {
         let mut known = Known::default();
-        let holder = Holder { application: 7, scopes: Scopes::of_text("read") };
+        let holder = Holder { application: 7, scopes: Scopes::of_text("read"), ours: false };
         known.put([1; 32], holder.clone(), 100);
         let found = (known.get(&[1; 32], 99), known.get(&[1; 32], 100));
         assert_eq!(found, (Some(holder.clone()), None));

@@ -5,6 +5,7 @@
 //! is what the data plane serves from; it is built once, checked, and never changed.
 
 mod id;
+mod issuing;
 mod limits;
 mod pages;
 mod problem;
@@ -20,6 +21,7 @@ pub use id::{
     ApplicationId, Id, InvitationId, KeyId, MemberId, NotAnId, OrganisationId, PlanId,
     SubscriptionId, TokenId,
 };
+pub use issuing::{Issuing, LIFETIME_MAX, SigningKey};
 pub use limits::Limits;
 pub use pages::Pages;
 pub use problem::{Code, Side};

@@ -7,7 +7,7 @@
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use crate::{
-    ApiScopes, Limits, Pages, Password, RestFace, Scopes, Secret, Timestamp, TokenIssuer,
+    ApiScopes, Issuing, Limits, Pages, Password, RestFace, Scopes, Secret, Timestamp, TokenIssuer,
     WsSecurity,
 };
 
@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub applications: Pages<Application>,
     /// Whose tokens say who calls, in file order.
     pub issuers: Vec<TokenIssuer>,
+    /// How the gateway issues tokens itself; `None`: it does not.
+    pub issuing: Option<Issuing>,
     /// Limits in force.
     pub limits: Limits,
     /// L14: networks whose forwarding headers are believed. Empty: none.
@@ -606,6 +608,13 @@ pub enum Credential {
         issuer: usize,
         /// To the letter; no two applications have the same at one issuer.
         client: String,
+    },
+    /// A client to which the gateway issues tokens.
+    Client {
+        /// Its name; no two applications have the same.
+        id: String,
+        /// By what its secrets are known: as many as are good at a time.
+        secrets: Vec<StoredKey>,
     },
 }
 

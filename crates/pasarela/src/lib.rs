@@ -13,5 +13,6 @@ mod mapping;
 pub mod memory;
 pub mod otlp;
 pub mod serve;
+mod signing;
 pub mod sockets;
 mod timed;

@@ -42,7 +42,9 @@ use crate::{
     console::{self, Console, Readiness},
     jwks,
     logging::{self, LogFormat},
-    memory, otlp, sockets,
+    memory, otlp,
+    signing::Signing,
+    sockets,
 };
 
 /// Where the offer of the sockets stands, in the data folder.
@@ -165,6 +167,7 @@ struct Running {
     administration: Option<Administration>,
     /// When what the store holds has to be looked at again, even if it does not change.
     until: Option<Timestamp>,
+    signing: Signing,
     planes: watch::Sender<Arc<Plane>>,
     phases: watch::Sender<Phase>,
     tls: Option<Arc<ServerTls>>,
@@ -213,7 +216,7 @@ fn start(
         .enable_all()
         .build_local(LocalOptions::default())
         .context("the runtime does not start")?;
-    let (administration, snapshot, until) = match settings.administered {
+    let (administration, mut snapshot, until) = match settings.administered {
         true => {
             let invite = |invitation: &str| invite(invitation, settings.listen.console);
             let opened = admin::open(place(settings, data), data, snapshot, invite);
@@ -223,6 +226,8 @@ fn start(
         }
         false => (None, snapshot, None),
     };
+    let mut signing = Signing::in_folder(data);
+    signing.fill(&mut snapshot)?;
     let epoch = Instant::now();
     let generation = snapshot.generation;
     let networks = snapshot.trusted_proxies.clone();
@@ -338,6 +343,7 @@ fn start(
         epoch,
         administration,
         until,
+        signing,
         planes,
         phases,
         tls,
@@ -630,6 +636,7 @@ impl Running {
                 }
                 _ = files.changed(), if !self.files.is_empty() => self.reload(&mut files),
                 () = held_changed(self.administration.as_mut(), self.until) => self.take_up(),
+                () = self.signing.due() => self.turn_keys(),
                 taken = hand_over(offer.as_ref(), &self.sockets) => match taken {
                     Outcome::TakenOver { pid, given_up } => {
                         tracing::info!(pid, "a successor took the sockets over");
@@ -716,12 +723,21 @@ impl Running {
         }
     }
 
+    /// Serves the same, with the keys that there should be now.
+    fn turn_keys(&mut self) {
+        let snapshot = Snapshot::clone(&self.planes.borrow().snapshot);
+        if let Err(error) = self.swap(None, snapshot, self.generation.load(Ordering::Relaxed)) {
+            tracing::error!(error = %format!("{error:#}"), "the keys that sign tokens stay as they are");
+        }
+    }
+
     fn swap(
         &mut self,
         settings: Option<&Settings>,
-        snapshot: Snapshot,
+        mut snapshot: Snapshot,
         generation: u64,
     ) -> anyhow::Result<()> {
+        self.signing.fill(&mut snapshot)?;
         if let (Some(tls), Some(settings)) = (&self.tls, settings)
             && settings.listen.tls.is_some()
         {

@@ -92,7 +92,8 @@ pub(crate) fn keys_of(application: &Application) -> impl Iterator<Item = KeyDige
         Credential::User { .. }
         | Credential::Certificate(_)
         | Credential::Subject(_)
-        | Credential::Token { .. } => None,
+        | Credential::Token { .. }
+        | Credential::Client { .. } => None,
     });
     declared.chain(application.keys.iter().map(|key| key.digest))
 }

@@ -5,13 +5,15 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use pasarela_model::Limits;
 use pasarela_net::{
     conn::{Conn, Pace},
-    http1::{Fields, Framing},
+    http1::{Fields, Framing, Head},
     transfer::{Piece, Source, TransferError},
 };
+use smallvec::SmallVec;
 
-use super::{Order, opening::unread, related::Root};
+use super::{Order, expectation, opening::unread, related::Root};
 use crate::{
     ctx::Ctx,
     downstream::{Answer, Body, Downstream},
@@ -70,6 +72,38 @@ impl<'d, S: Source, A: Answer> Reading<S, A> {
         });
         piece.await.ok_or_else(Refusal::gone)?.map_err(|error| caller_fault(&error))
     }
+}
+
+/// The whole body of a request that is for ourselves, if it has no more bytes than `most`.
+pub(crate) async fn whole<D: Downstream>(
+    limits: &Limits,
+    most: u64,
+    down: &mut D,
+    head: &Head,
+    ctx: &mut Ctx<'_>,
+) -> Result<Vec<u8>, Refusal> {
+    let framing = down.framing();
+    let pace = Pace {
+        idle: limits.write_stall,
+        rate: limits.body_rate_bytes,
+        grace: limits.body_rate_grace,
+        most,
+    };
+    let expects = expectation(head, framing)?;
+    let mut order = Order {
+        framing,
+        pace,
+        expects,
+        upgrade: None,
+        dropped: SmallVec::new(),
+        again: false,
+        trailers: false,
+    };
+    let mut body = Vec::new();
+    let mut reading = Reading::begin(down, &mut order, 0).await?;
+    let end = usize::try_from(most).unwrap_or(usize::MAX).saturating_add(1);
+    reading.up_to(end, &mut body, ctx).await?;
+    Ok(body)
 }
 
 /// What was read.

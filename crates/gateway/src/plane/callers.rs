@@ -47,7 +47,8 @@ impl Callers {
                 after.map_err(CompileError::SharedKey)?
             }
         };
-        let same_issuers = before.snapshot.issuers == snapshot.issuers;
+        let same_issuers = before.snapshot.issuers == snapshot.issuers
+            && before.snapshot.issuing == snapshot.issuing;
         // What operations ask for is what is remembered of a token.
         let same_apis = before.snapshot.apis.is_same(&snapshot.apis);
         Ok(Self {

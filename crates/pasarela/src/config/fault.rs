@@ -65,6 +65,8 @@ codes! {
     Reserve = "CF0100", "More is reserved than there is";
     Scope = "CF0110", "Scopes cannot be used";
     ScopeOperation = "CF0111", "Scopes are given to an operation that is not there";
+    Issuing = "CF0112", "Tokens cannot be issued so";
+    Shadowed = "CF0113", "The gateway answers at an address of an API";
     QuotaUnused = "CF0901", "Quotas are checked, not enforced yet";
     PriceUnused = "CF0902", "Prices are checked, not charged yet";
     SmtpUnused = "CF0903", "The SMTP listener is checked, not opened yet";

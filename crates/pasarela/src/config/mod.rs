@@ -16,6 +16,7 @@ pub(crate) mod edit;
 pub mod fault;
 mod issuers;
 mod names;
+mod oauth;
 mod parties;
 mod pem;
 mod plans;
@@ -174,7 +175,7 @@ fn text_of(walk: &Walk<'_>, bytes: &[u8]) -> Option<String> {
     }
 }
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "version",
     "workers",
     "listen",
@@ -188,6 +189,7 @@ const KEYS: [&str; 15] = [
     "apis",
     "organisations",
     "issuers",
+    "oauth",
     "applications",
     "plans",
 ];
@@ -227,11 +229,16 @@ fn whole(walk: &Walk<'_>, root: &tree::Node, generation: u64) -> Option<Loaded> 
     let read_plans = plans::read(walk, &plans, &organisations);
     let read_apis = apis::read(walk, &apis, &plans, settings.listen.internal.is_some());
     let read_issuers = issuers::read(walk, &issuers);
+    let issuing = root.get("oauth").map(|node| oauth::read(walk, node, &read_issuers));
+    if let Some(Some(issuing)) = &issuing {
+        oauth::warn_shadowed(walk, issuing, &apis, &read_apis);
+    }
     let offer = parties::Offer {
         organisations: &organisations,
         plans: &plans,
         apis: &apis,
         issuers: &issuers,
+        issued: issuing.is_some(),
         read_apis: &read_apis,
         read_plans: &read_plans,
     };
@@ -247,6 +254,7 @@ fn whole(walk: &Walk<'_>, root: &tree::Node, generation: u64) -> Option<Loaded> 
         organisations: read_organisations.into_iter().collect::<Option<_>>()?,
         applications: read_applications.into_iter().collect::<Option<_>>()?,
         issuers: read_issuers.into_iter().collect::<Option<_>>()?,
+        issuing: issuing.map_or(Some(None), |issuing| issuing.map(Some))?,
         limits: limits.unwrap_or_else(Limits::default),
         trusted_proxies: trusted_proxies.unwrap_or_default(),
     };

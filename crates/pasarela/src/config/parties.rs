@@ -11,6 +11,7 @@ use super::{
     fault::{Code, Span},
     issuers,
     names::{Item, Section},
+    oauth,
     price::Price,
     proofs, scopes,
     sight::networks,
@@ -19,7 +20,7 @@ use super::{
 };
 
 pub(crate) const ORGANISATION_KEYS: [&str; 2] = ["name", "kind"];
-pub(crate) const APPLICATION_KEYS: [&str; 9] = [
+pub(crate) const APPLICATION_KEYS: [&str; 10] = [
     "name",
     "organisation",
     "subscriptions",
@@ -29,6 +30,7 @@ pub(crate) const APPLICATION_KEYS: [&str; 9] = [
     "certificates",
     "networks",
     "scopes",
+    "clients",
 ];
 
 /// Bytes of a file that holds an API key.
@@ -54,6 +56,8 @@ pub(crate) struct Offer<'o, 'n> {
     pub(crate) plans: &'o Section<'n>,
     pub(crate) apis: &'o Section<'n>,
     pub(crate) issuers: &'o Section<'n>,
+    /// The gateway issues tokens itself.
+    pub(crate) issued: bool,
     pub(crate) read_apis: &'o [Option<Api>],
     pub(crate) read_plans: &'o [Option<(Plan, Option<Price>)>],
 }
@@ -65,6 +69,7 @@ struct Taken {
     keys: HashMap<KeyDigest, (String, u32)>,
     proofs: proofs::Taken,
     clients: issuers::Clients,
+    own_clients: oauth::Clients,
 }
 
 pub(crate) fn applications(
@@ -107,7 +112,7 @@ fn application(
         let digests: Vec<_> = items
             .iter()
             .map(|key| {
-                let digest = key_digest(walk, key)?;
+                let digest = digest_of(walk, key, "key")?;
                 let name = item.name.as_ref().map_or("", |name| name.shown.as_str());
                 let span = start_of(key);
                 if let Some((other, line)) = taken.keys.get(&digest) {
@@ -130,13 +135,16 @@ fn application(
     let tokens = fields
         .get("tokens")
         .map_or(Some(Vec::new()), |node| taken.clients.read(walk, node, name, offer.issuers));
+    let clients = fields
+        .get("clients")
+        .map_or(Some(Vec::new()), |node| taken.own_clients.read(walk, node, name, offer.issued));
     let networks = networks(walk, fields);
     let scopes = scopes::granted(walk, fields);
     Some(Application {
         name: item.name.as_ref()?.value.clone(),
         organisation: organisation.map_or(Some(None), |found| found.map(Some))?,
         subscriptions: subscriptions?,
-        credentials: [credentials?, proofs?, tokens?].concat(),
+        credentials: [credentials?, proofs?, tokens?, clients?].concat(),
         networks: networks?,
         scopes: scopes?,
         ..Application::default()
@@ -230,33 +238,38 @@ fn subscription(walk: &Walk<'_>, node: &Node, offer: &Offer<'_, '_>) -> Option<V
     Some(offering)
 }
 
-fn key_digest(walk: &Walk<'_>, node: &Node) -> Option<KeyDigest> {
-    const CURE: &str = "Write { sha256: \"…\" } with its digest (printf %s KEY | sha256sum), { file: path } \
-        or { env: NAME }.";
+/// The digest of a key, or of a client's secret: `what` it is called.
+pub(super) fn digest_of(walk: &Walk<'_>, node: &Node, what: &str) -> Option<KeyDigest> {
+    let code = if what == "key" { Code::ApiKey } else { Code::Issuing };
+    let cure = &format!(
+        "Write {{ sha256: \"…\" }} with its digest (printf %s {} | sha256sum), {{ file: path }} or {{ env: NAME }}.",
+        what.to_ascii_uppercase()
+    );
+    let named = if what == "key" { "a key" } else { "a secret" };
     if let Kind::Scalar(_) = node.kind {
         walk.hide(node.span);
-        let message = "A key is not written into the file as it is.";
-        walk.fault(Code::ApiKey, node.span, message, CURE);
+        let message = format!("A {what} is not written into the file as it is.");
+        walk.fault(code, node.span, message, cure);
         return None;
     }
     let Kind::Map(entries) = &node.kind else {
         walk.hide_all(node);
-        return walk.wrong_type(node, "a key", "one of sha256, file and env", CURE);
+        return walk.wrong_type(node, named, "one of sha256, file and env", cure);
     };
-    let fields = walk.fields(node, "a key", &["sha256", "file", "env"])?;
+    let fields = walk.fields(node, named, &["sha256", "file", "env"])?;
     if entries.len() != 1 {
         if let Some(digest) = fields.get("sha256") {
             walk.hide_all(digest);
         }
-        let message = "A key is given in one way: sha256, file or env.";
-        walk.fault(Code::ApiKey, start_of(node), message, CURE);
+        let message = format!("A {what} is given in one way: sha256, file or env.");
+        walk.fault(code, start_of(node), message, cure);
         return None;
     }
     if let Some(node) = fields.get("sha256") {
-        return digest_from_hex(walk, node, CURE);
+        return digest_from_hex(walk, node, (code, cure));
     }
     let (span, key) = if let Some(node) = fields.get("file") {
-        let (text, bytes) = walk.file(node, "a key", KEY_BYTES_MAX)?;
+        let (text, bytes) = walk.file(node, named, KEY_BYTES_MAX)?;
         (text.span, bytes)
     } else {
         let node = fields.get("env")?;
@@ -267,15 +280,15 @@ fn key_digest(walk: &Walk<'_>, node: &Node) -> Option<KeyDigest> {
     match key_fault(key) {
         None => Some(KeyDigest(Sha256::digest(key).into())),
         Some(why) => {
-            let message = format!("The key that is found there {why}.");
-            let cure = "Put the key alone there: visible ASCII characters on one line.";
-            walk.fault(Code::ApiKey, span, message, cure);
+            let message = format!("The {what} that is found there {why}.");
+            let cure = format!("Put the {what} alone there: visible ASCII characters on one line.");
+            walk.fault(code, span, message, cure);
             None
         }
     }
 }
 
-fn digest_from_hex(walk: &Walk<'_>, node: &Node, cure: &str) -> Option<KeyDigest> {
+fn digest_from_hex(walk: &Walk<'_>, node: &Node, (code, cure): (Code, &str)) -> Option<KeyDigest> {
     // Until it proves to be a digest it may be the key itself.
     let raw_is_digest = matches!(&node.kind, Kind::Scalar(raw) if hex_digest(raw).is_some());
     if !raw_is_digest {
@@ -291,7 +304,7 @@ fn digest_from_hex(walk: &Walk<'_>, node: &Node, cure: &str) -> Option<KeyDigest
     } else {
         format!("it has {length} characters instead of 64")
     };
-    walk.fault(Code::ApiKey, text.span, format!("This is not a SHA-256 digest: {why}."), cure);
+    walk.fault(code, text.span, format!("This is not a SHA-256 digest: {why}."), cure);
     None
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use pasarela::config::{self, AccessLog, Code, Settings};
 use pasarela_model::{
-    Balance, ClientAuth, Credential, Face, HashKey, HostPattern, HttpVersion, Limits,
-    OrganisationKind, QuotaOver, Subscription, TokenAlgorithm, TokenKeys, Visibility,
+    Balance, ClientAuth, Credential, Face, HashKey, HostPattern, HttpVersion, KeyDigest, Limits,
+    OrganisationKind, QuotaOver, StoredKey, Subscription, TokenAlgorithm, TokenKeys, Visibility,
 };
 
 /// The file that shows everything at once.
@@ -94,7 +94,7 @@ fn every_key_of_the_file_reaches_its_place() {
     assert_eq!(api.upstream.concurrency, pasarela_model::Concurrency::Fixed(64));
     assert_eq!(loaded.snapshot.limits.memory_bytes, 512 << 20);
     assert_eq!(api.body_bytes, Some(10 << 20));
-    assert_eq!(loaded.snapshot.applications[0].credentials.len(), 4);
+    assert_eq!(loaded.snapshot.applications[0].credentials.len(), 5);
     let file = sha(b"fixture-key-of-acme");
     let env = sha(b"CANARY-key-of-acme");
     let found: Vec<_> = loaded.snapshot.applications[0]
@@ -117,6 +117,16 @@ fn every_key_of_the_file_reaches_its_place() {
     assert_eq!(scopes.asked(None)[0].to_string(), "rates:any");
     assert!(loaded.snapshot.applications[0].scopes.holds("rates:read"));
     assert!(loaded.snapshot.plans[0].scopes.holds("rates:any"));
+
+    let issuing = loaded.snapshot.issuing.as_ref().expect("oauth");
+    assert_eq!(
+        (&*issuing.issuer, &*issuing.host),
+        ("https://api.example.com:8443", "api.example.com")
+    );
+    assert_eq!((&*issuing.audience, issuing.lifetime), ("everything", Duration::from_secs(3600)));
+    let secrets = [file, env].map(|digest| StoredKey::new(KeyDigest(digest), None)).to_vec();
+    let client = Credential::Client { id: "acme-oauth".to_owned(), secrets };
+    assert!(loaded.snapshot.applications[0].credentials.contains(&client));
 
     let issuer = &loaded.snapshot.issuers[0];
     assert_eq!((&*issuer.name, &*issuer.issuer), ("login", "https://login.example.com/"));

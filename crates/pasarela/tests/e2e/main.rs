@@ -24,6 +24,7 @@ mod hosts;
 mod limits;
 mod logs;
 mod matrix;
+mod oauth;
 mod overload;
 mod parts;
 mod paths;

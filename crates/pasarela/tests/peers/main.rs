@@ -14,6 +14,7 @@ mod corpus;
 mod grpc;
 mod harness;
 mod http1;
+mod oauth;
 mod paths;
 mod slow;
 mod smuggling;
