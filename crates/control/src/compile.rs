@@ -1,7 +1,7 @@
 //! What the store holds, added to what the configuration file declares: the snapshot that the gateway serves from.
 //!
 //! Pure. The file's part stays as it is, index for index; the store's organisations, applications and plans come after it, each at its
-//! place ([`pasarela_store::Places`]) for as long as it is there. What is suspended, over or not granted leaves its place empty. What the
+//! place ([`pasarela_store::Places`]) for as long as it is there, and its APIs in the order in which they came on the air. What is suspended, over or not granted leaves its place empty. What the
 //! file no longer has (an API, a plan) or has itself (a key) is left out and told.
 //!
 //! A [`Compiler`] lives as long as the process and follows the store: a change costs the applications that it touches. What it gives is what
@@ -14,14 +14,14 @@ use std::{
 };
 
 use pasarela_model::{
-    Application, Credential, KeyDigest, Organisation, Pages, Plan, Rate, Snapshot, StoredKey,
-    Subscription, Timestamp,
+    Api, ApiId, Application, Credential, KeyDigest, Organisation, Pages, Plan, Rate, Snapshot,
+    StoredKey, Subscription, Timestamp,
 };
 use pasarela_store::{
-    Delta, HeldApplication, HeldSubscription, Holding, PlanVersion, Standing, Terms,
+    Delta, HeldApi, HeldApplication, HeldSubscription, Holding, PlanVersion, Standing, Terms,
 };
 
-use crate::offer::api_name;
+use crate::offer::{api_name, route_of};
 
 /// A snapshot, and when it has to be made again even if nothing changes.
 #[derive(Debug)]
@@ -34,11 +34,30 @@ pub struct Compiled {
     pub left_out: Vec<String>,
 }
 
+/// An API of the store, as its definition was read.
+#[derive(Debug, Clone)]
+pub struct ReadyApi {
+    /// It; without plans, which are [`Self::plans`] until it is known which index each has.
+    pub api: Api,
+    /// Names of its plans.
+    pub plans: Vec<String>,
+}
+
+/// Reads the definition of an API that is on the air, or says in words why it cannot be read; it is to
+/// know what it has read before.
+pub type Reader = Arc<dyn Fn(&HeldApi) -> Result<Arc<ReadyApi>, String> + Send + Sync>;
+
 /// Makes the snapshots of a process, one after the other.
-#[derive(Debug)]
 pub struct Compiler {
     held: Holding,
+    reader: Reader,
     adding: Adding,
+}
+
+impl std::fmt::Debug for Compiler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compiler").field("mark", &self.held.mark).finish_non_exhaustive()
+    }
 }
 
 /// What is made of the two, as far as it was made.
@@ -47,6 +66,10 @@ struct Adding {
     file: Snapshot,
     declared: Declared,
     made: Snapshot,
+    /// Index of each API of the store that is served, by id and by name. They come in the order in which they were
+    /// first served.
+    stored: HashMap<ApiId, usize>,
+    stored_names: HashMap<String, usize>,
     /// Index of each version of a plan that somebody is on, or was since everything was compiled.
     plans: HashMap<(Arc<str>, i64), usize>,
     /// When the keys of applications run out: each application's next, by time and by place.
@@ -59,6 +82,8 @@ struct Adding {
 #[derive(Debug, Default)]
 struct Declared {
     apis: HashMap<String, usize>,
+    /// Where they answer.
+    routes: HashSet<String>,
     plans: HashMap<String, usize>,
     /// The file's keys. The store's are different from each other already.
     keys: HashSet<KeyDigest>,
@@ -71,6 +96,7 @@ impl Declared {
         let keys = file.applications.iter().flat_map(|application| &application.credentials);
         Self {
             apis: apis.map(|(index, api)| (api_name(&api.name, api.version), index)).collect(),
+            routes: file.apis.iter().map(route_of).collect(),
             plans: plans.map(|(index, plan)| (plan.name.clone(), index)).collect(),
             keys: keys
                 .filter_map(|credential| match credential {
@@ -89,9 +115,9 @@ impl Declared {
 
 impl Compiler {
     /// Of what a file declares and a store holds, as of `now`.
-    pub fn new(file: Snapshot, held: Holding, now: Timestamp) -> Self {
-        let adding = Adding::everything(file, &held, now);
-        Self { held, adding }
+    pub fn new(file: Snapshot, held: Holding, reader: Reader, now: Timestamp) -> Self {
+        let adding = Adding::everything(file, &held, &reader, now);
+        Self { held, reader, adding }
     }
 
     /// The snapshot as it is now.
@@ -120,7 +146,7 @@ impl Compiler {
 
     /// The file declares something else now.
     pub fn declare(&mut self, file: Snapshot, now: Timestamp) {
-        self.adding = Adding::everything(file, &self.held, now);
+        self.adding = Adding::everything(file, &self.held, &self.reader, now);
     }
 
     /// The store holds something else now.
@@ -132,7 +158,23 @@ impl Compiler {
 
     /// The store has changed.
     pub fn follow(&mut self, delta: &Delta, now: Timestamp) {
-        let touched = self.held.follow(delta);
+        let mut touched = self.held.follow(delta);
+        if touched.plans {
+            // One that names a plan is offered in its newest terms, or was not there for want of it.
+            let named = self.held.apis.iter().filter(|one| !one.api.plans.is_empty());
+            touched.apis.extend(named.map(|one| one.api.id.clone()));
+        }
+        let gone = |id: &&ApiId| self.adding.stored.contains_key(*id) && self.ready(id).is_none();
+        if touched.apis.iter().any(|id| gone(&id)) {
+            // The places of those behind it change. That is rare, and costs what a change of the file costs.
+            let file = std::mem::take(&mut self.adding.file);
+            return self.declare(file, now);
+        }
+        for id in &touched.apis {
+            if let Some(name) = self.adding.api(&self.held, &self.reader, id) {
+                touched.applications.extend(self.subscribers(&name));
+            }
+        }
         let (adding, held) = (&mut self.adding, &self.held);
         for place in touched.organisations {
             let index = adding.file.organisations.len() + place;
@@ -143,6 +185,27 @@ impl Compiler {
         }
         touched.applications.into_iter().for_each(|place| adding.again(held, place, now));
     }
+}
+
+impl Compiler {
+    /// An API that is on the air, and can be read.
+    fn ready(&self, id: &ApiId) -> Option<Arc<ReadyApi>> {
+        (self.reader)(api_of(&self.held, id)?).ok()
+    }
+
+    /// Places of the applications that subscribe to an API.
+    fn subscribers(&self, name: &str) -> Vec<usize> {
+        let all = self.held.applications.iter();
+        let subscribes =
+            |one: &HeldApplication| one.subscriptions.iter().any(|it| *it.api == *name);
+        all.filter(|(_, one)| subscribes(one)).map(|(place, _)| place).collect()
+    }
+}
+
+/// An API of the store that is on the air.
+fn api_of<'h>(held: &'h Holding, id: &ApiId) -> Option<&'h HeldApi> {
+    let at = held.apis.binary_search_by(|one| one.api.id.cmp(id)).ok()?;
+    held.apis.get(at).filter(|one| one.api.state.is_served())
 }
 
 fn put<T: Clone>(all: &mut Pages<T>, index: usize, now: T) {
@@ -163,15 +226,60 @@ fn organisation(held: &Holding, place: usize) -> Organisation {
 }
 
 impl Adding {
-    fn everything(file: Snapshot, held: &Holding, now: Timestamp) -> Self {
+    fn everything(file: Snapshot, held: &Holding, reader: &Reader, now: Timestamp) -> Self {
         let (declared, made) = (Declared::of(&file), file.clone());
         let mut new = Self { file, declared, made, ..Self::default() };
+        for one in &held.apis {
+            new.api(held, reader, &one.api.id);
+        }
         let organisations = (0..held.organisations.places()).map(|place| organisation(held, place));
         new.made.organisations.extend(organisations);
         let places = 0..held.applications.places();
         let applications: Vec<_> = places.map(|place| new.application(held, place, now)).collect();
         new.made.applications.extend(applications);
         new
+    }
+
+    /// Compiles an API; its name, where it was not served before.
+    fn api(&mut self, held: &Holding, reader: &Reader, id: &ApiId) -> Option<String> {
+        let one = api_of(held, id)?;
+        let name = api_name(&one.api.name, u32::try_from(one.api.major).unwrap_or(0));
+        let ready = match reader(one) {
+            Ok(ready) => ready,
+            Err(why) => {
+                self.left_out.push(format!("API {name}: {why}"));
+                return None;
+            }
+        };
+        let plans: Vec<_> =
+            ready.plans.iter().filter_map(|name| self.plan_called(held, name)).collect();
+        // What the file has is the file's; and without one of the plans that it names an API would be open to everybody.
+        let why = if self.declared.apis.contains_key(&name) {
+            "the configuration file has one of this name"
+        } else if self.declared.routes.contains(&route_of(&ready.api)) {
+            "the configuration file has one that answers at the same host, path and headers"
+        } else if plans.is_empty() && !ready.plans.is_empty() {
+            "none of its plans is there any more"
+        } else {
+            let api = Api { plans, ..ready.api.clone() };
+            let known = self.stored.get(id).copied();
+            let index = known.unwrap_or(self.made.apis.len());
+            put(&mut self.made.apis, index, api);
+            self.stored.insert(id.clone(), index);
+            self.stored_names.insert(name.clone(), index);
+            return known.is_none().then_some(name);
+        };
+        self.left_out.push(format!("API {name}: {why}"));
+        None
+    }
+
+    /// One of the file's plans, or the newest terms of one of the store's.
+    fn plan_called(&mut self, held: &Holding, name: &str) -> Option<usize> {
+        if let Some(index) = self.declared.plans.get(name) {
+            return Some(*index);
+        }
+        let plan = held.plans.iter().find(|plan| plan.name == name)?;
+        self.plan(held, &Terms::OfStore(plan.id.as_str().into(), plan.latest))
     }
 
     /// Compiles the application at a place again.
@@ -239,10 +347,13 @@ impl Adding {
     }
 
     fn subscription(&mut self, held: &Holding, it: &HeldSubscription) -> Option<Subscription> {
-        let api = self.declared.apis.get(&*it.api).copied();
+        let api = self.declared.apis.get(&*it.api).or_else(|| self.stored_names.get(&*it.api));
+        let api = api.copied();
         let (Some(api), Some(plan)) = (api, self.plan(held, &it.terms)) else {
             let why = match api {
-                None => format!("the configuration file has no API {} any more", it.api),
+                // The store's say themselves why they are off the air.
+                None if named(held, &it.api) => return None,
+                None => format!("there is no API {} any more", it.api),
                 Some(_) => "its plan is gone".to_owned(),
             };
             self.left_out.push(format!("subscription {}: {why}", it.id));
@@ -277,6 +388,11 @@ impl Adding {
             }
         }
     }
+}
+
+/// Whether the store has an API of this name, on the air or not.
+fn named(held: &Holding, name: &str) -> bool {
+    held.apis.iter().any(|one| format!("{}/v{}", one.api.name, one.api.major) == name)
 }
 
 fn plan_of(held: &Holding, plan: &str, number: i64) -> Option<Plan> {

@@ -157,7 +157,7 @@ impl Desk {
         Ok(tx.audit(&entry).await?)
     }
 
-    /// Whether they may see an API of the file.
+    /// Whether they may see an API. One that is not on the air is seen by whoever runs the gateway.
     pub(crate) async fn sees(
         &self,
         tx: &mut Tx,
@@ -167,6 +167,7 @@ impl Desk {
         use pasarela_model::Visibility;
         Ok(match api.visibility {
             _ if self.actor.is_gate() => true,
+            _ if !api.state.is_served() => false,
             Visibility::Public => true,
             Visibility::Private => false,
             Visibility::Partner => {

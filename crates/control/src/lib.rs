@@ -17,14 +17,14 @@ mod verbs;
 mod view;
 
 pub use call::{Answer, Call, Idempotency};
-pub use compile::{Compiled, Compiler};
+pub use compile::{Compiled, Compiler, Reader, ReadyApi};
 pub use control::{Control, question};
 pub use dice::Seed;
 pub use error::Error;
 pub use may::{Actor, Denied, Object, Permit, Verb, may};
-pub use offer::{Offer, OfferedApi};
+pub use offer::{Offer, OfferedApi, route_of};
 pub use secret::{Kind as SecretKind, digest, well_formed};
 pub use verbs::{
-    ApplicationChange, Decision, MemberChange, NewInvitation, NewKey, NewPlan, NewSubscription,
-    OrganisationChange, PlanChange, RateTerms,
+    ApiTerms, ApplicationChange, Decision, Ground, KeptApi, MemberChange, NewInvitation, NewKey,
+    NewPlan, NewSubscription, OrganisationChange, PlanChange, RateTerms, ReadApi,
 };

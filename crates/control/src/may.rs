@@ -37,6 +37,8 @@ pub enum Verb {
     ReadAdmissions,
     WriteAdmissions,
     ReadAudit,
+    ReadApis,
+    WriteApis,
 }
 
 /// The least roles that a verb takes; `None`: no role is enough.
@@ -64,7 +66,10 @@ const fn rule(verb: Verb) -> Rule {
             (Some(Admin), Some(Admin), false)
         }
         Verb::ChangeMember | Verb::RemoveMember => (Some(Admin), Some(Owner), false),
+        // What is said about an API tells where its services are.
+        Verb::ReadApis => (None, Some(Viewer), true),
         Verb::CreateOrganisation
+        | Verb::WriteApis
         | Verb::SuspendOrganisation
         | Verb::SuspendApplication
         | Verb::WritePlans

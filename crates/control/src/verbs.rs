@@ -3,12 +3,14 @@
 //! Each one reads the same: what is asked for has a possible form; in the transaction, find it, `may`
 //! they, is what they have read still so, change it, write it down, answer with what there is now.
 
+pub(crate) mod apis;
 mod applications;
 mod organisations;
 mod people;
 mod plans;
 mod subscriptions;
 
+pub use apis::{ApiTerms, Ground, KeptApi, ReadApi};
 pub use applications::{ApplicationChange, NewKey};
 pub use organisations::OrganisationChange;
 pub use people::{MemberChange, NewInvitation};

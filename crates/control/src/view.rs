@@ -1,9 +1,9 @@
 //! The nouns as people see them: in answers, and in the audit log. No digest and no secret is in a view.
 
-use pasarela_model::{Timestamp, Visibility};
+use pasarela_model::Timestamp;
 use pasarela_store::{
-    Admission, Application, ApplicationKey, AuditRow, Invitation, Member, Organisation, Page, Plan,
-    PlanVersion, Subscription, Token,
+    Admission, Api, ApiRevision, Application, ApplicationKey, AuditRow, Invitation, Member,
+    Organisation, Page, Plan, PlanVersion, Subscription, Token,
 };
 use serde_json::{Value, json};
 
@@ -106,12 +106,32 @@ pub(crate) fn admission(it: &Admission) -> Value {
 }
 
 pub(crate) fn api(it: &OfferedApi) -> Value {
-    let visibility = match it.visibility {
-        Visibility::Private => "private",
-        Visibility::Partner => "partner",
-        Visibility::Public => "public",
-    };
-    json!({ "api": it.name, "visibility": visibility, "plans": it.plans })
+    json!({
+        "id": it.id.as_ref().map(|id| id.as_str()), "api": it.name,
+        "visibility": it.visibility.as_str(), "plans": it.plans, "state": it.state.as_str(),
+    })
+}
+
+/// What stands in its documents is not shown here: there may be a key among them.
+pub(crate) fn stored_api(it: &Api) -> Value {
+    json!({
+        "id": it.id.as_str(), "version": it.version, "api": format!("{}/v{}", it.name, it.major),
+        "state": it.state.as_str(), "visibility": it.visibility.as_str(),
+        "plans": it.plans.split_whitespace().collect::<Vec<_>>(),
+        "definition": serde_json::from_str(&it.definition).unwrap_or(Value::Null),
+        "revision": it.revision, "documents": hex(&it.digest), "created": it.created.to_string(),
+    })
+}
+
+pub(crate) fn revision(it: &ApiRevision, in_force: i64) -> Value {
+    json!({
+        "number": it.number, "in_force": it.number == in_force, "sha256": hex(&it.digest),
+        "source": it.source, "created": it.created.to_string(),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(crate) fn audit(it: &AuditRow) -> Value {
@@ -124,6 +144,6 @@ pub(crate) fn audit(it: &AuditRow) -> Value {
         "organisation": entry.organisation.as_ref().map(|id| id.as_str()), "verb": entry.verb,
         "object": entry.object, "before": read(&entry.before), "after": read(&entry.after),
         "request": entry.request,
-        "seal": it.hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+        "seal": hex(&it.hash),
     })
 }

@@ -83,6 +83,7 @@ macro_rules! ids {
 }
 
 ids! {
+    ApiId = "api", "an API of the store";
     ApplicationId = "app", "an application";
     InvitationId = "inv", "an invitation";
     KeyId = "key", "an API key";

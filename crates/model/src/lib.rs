@@ -18,7 +18,7 @@ mod time;
 mod token;
 
 pub use id::{
-    ApplicationId, Id, InvitationId, KeyId, MemberId, NotAnId, OrganisationId, PlanId,
+    ApiId, ApplicationId, Id, InvitationId, KeyId, MemberId, NotAnId, OrganisationId, PlanId,
     SubscriptionId, TokenId,
 };
 pub use issuing::{Issuing, LIFETIME_MAX, SigningKey};

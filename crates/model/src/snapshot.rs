@@ -181,6 +181,20 @@ pub enum Visibility {
     Public,
 }
 
+impl Visibility {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Private, Self::Partner, Self::Public];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Partner => "partner",
+            Self::Public => "public",
+        }
+    }
+}
+
 /// How an API is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Face {

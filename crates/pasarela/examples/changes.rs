@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("kept: {size:.0} MiB, written in {wrote:.0} ms, read in {:.0} ms", ms(from));
     let at = Timestamp::from_millis(2);
     let from = Instant::now();
-    let mut compiler = Compiler::new(file, held, at);
+    let mut compiler = Compiler::new(file, held, std::sync::Arc::new(|_| Err(String::new())), at);
     let first = compiler.compiled(at);
     println!(
         "{apis} APIs, {} applications, {keys} keys: {:.0} ms, {} left out",

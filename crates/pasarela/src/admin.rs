@@ -7,10 +7,13 @@
 //! The API is one table (`table`): routes, their documents and their checks come from the same lines.
 
 mod answer;
+mod apis;
 mod ask;
+mod documents;
 mod feed;
 mod fields;
 mod kept;
+mod library;
 mod openapi;
 pub mod problem;
 mod strict;
@@ -31,6 +34,7 @@ use pasarela_store::{Error, News, Place, Store};
 use tokio::sync::watch;
 
 pub(crate) use ask::router;
+use library::Library;
 
 /// The store beside the gateway.
 #[derive(Debug)]
@@ -83,6 +87,8 @@ struct Inner {
     control: OnceLock<Control>,
     /// It answered when it was asked last.
     well: AtomicBool,
+    /// There is a listener for callers inside.
+    internal: AtomicBool,
     offer: std::sync::Mutex<Offer>,
 }
 
@@ -93,7 +99,8 @@ impl Desk {
 
     /// What the file offers from now on.
     pub(crate) fn offer(&self, file: &Snapshot) {
-        let offer = Offer::of(file);
+        let internal = self.0.internal.load(Ordering::Relaxed);
+        let offer = Offer { internal, ..Offer::of(file) };
         if let Some(control) = self.get() {
             control.set_offer(offer.clone());
         }
@@ -137,9 +144,11 @@ pub(crate) async fn open(
     place: Place,
     data: &std::path::Path,
     file: Snapshot,
+    internal: bool,
     invite: impl FnOnce(&str),
 ) -> anyhow::Result<Administration> {
     let desk = Desk::default();
+    desk.0.internal.store(internal, Ordering::Relaxed);
     desk.offer(&file);
     let mut kept = kept::Kept::in_folder(data);
     // What was kept is the quicker way to what there is, where it is of this store; and the only one, where that is dead.
@@ -179,9 +188,12 @@ pub(crate) async fn open(
         },
         Err(error) => return Err(anyhow::Error::new(error).context("the store cannot be opened")),
     };
-    let compiler = Rc::new(RefCell::new(Compiler::new(file, held, now())));
+    let library = Library::default();
+    let compiler = Compiler::new(file, held, library.reader(), now());
+    let compiler = Rc::new(RefCell::new(compiler));
     let (told, changed) = watch::channel(());
-    let feed = feed::feed(place, store, desk.clone(), keeper, Rc::clone(&compiler), told);
+    let feed =
+        feed::feed(place, store, desk.clone(), keeper, (Rc::clone(&compiler), library), told);
     tokio::task::spawn_local(feed);
     Ok(Administration { compiler, changed, control: desk })
 }

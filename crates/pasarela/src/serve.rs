@@ -219,7 +219,8 @@ fn start(
     let (administration, mut snapshot, until) = match settings.administered {
         true => {
             let invite = |invitation: &str| invite(invitation, settings.listen.console);
-            let opened = admin::open(place(settings, data), data, snapshot, invite);
+            let internal = settings.listen.internal.is_some();
+            let opened = admin::open(place(settings, data), data, snapshot, internal, invite);
             let administration = runtime.block_on(opened)?;
             let compiled = administration.compiled();
             (Some(administration), compiled.snapshot, compiled.until)

@@ -1,8 +1,8 @@
 //! What a column of a row is in our words, and back.
 
 use pasarela_model::{
-    ApplicationId, InvitationId, KeyDigest, KeyId, MemberId, OrganisationId, OrganisationKind,
-    PlanId, SubscriptionId, Timestamp, TokenId,
+    ApiId, ApplicationId, InvitationId, KeyDigest, KeyId, MemberId, OrganisationId,
+    OrganisationKind, PlanId, SubscriptionId, Timestamp, TokenId, Visibility,
 };
 
 use crate::{Error, engine::Value};
@@ -120,6 +120,18 @@ impl Column for OrganisationKind {
     }
 }
 
+impl Column for Visibility {
+    fn to_value(&self) -> Value {
+        self.as_str().to_owned().to_value()
+    }
+
+    fn from_value(value: Option<Value>) -> Result<Self, Error> {
+        let text = String::from_value(value)?;
+        let found = Self::ALL.into_iter().find(|one| one.as_str() == text);
+        found.map_or_else(|| wrong("a visibility"), Ok)
+    }
+}
+
 /// Types that are written as text and read back by parsing.
 macro_rules! parsed {
     ($($name:ty),*) => {$(
@@ -149,6 +161,7 @@ macro_rules! parsed {
 }
 
 parsed!(
+    ApiId,
     ApplicationId,
     InvitationId,
     KeyId,
@@ -203,6 +216,18 @@ words! {
         Viewer = "viewer",
     }
 
+    /// Where an API of the store stands.
+    ApiState {
+        /// It is being made, and answers nobody.
+        Draft = "draft",
+        /// It is on the air.
+        Published = "published",
+        /// It is on the air, and cannot be subscribed to any more.
+        Deprecated = "deprecated",
+        /// It answers nobody any more.
+        Retired = "retired",
+    }
+
     /// Whether something is in use.
     Standing {
         /// It is.
@@ -231,5 +256,12 @@ words! {
         Suspended = "suspended",
         /// Over.
         Ended = "ended",
+    }
+}
+
+impl ApiState {
+    /// Whether it answers.
+    pub const fn is_served(self) -> bool {
+        matches!(self, Self::Published | Self::Deprecated)
     }
 }

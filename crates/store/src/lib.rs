@@ -1,4 +1,4 @@
-//! What must last: organisations, members, applications, keys, plans, subscriptions, the audit log.
+//! What must last: APIs, organisations, members, applications, keys, plans, subscriptions, the audit log.
 //!
 //! One [`Store`], two engines (SQLite in a file, PostgreSQL for several nodes), one set of SQL that
 //! both understand, one suite of tests that both pass. This room keeps rules that data alone can
@@ -23,14 +23,15 @@ use std::{path::Path, sync::Arc};
 use pasarela_model::Secret;
 use tokio::sync::watch;
 
-pub use column::{PlanState, Role, Standing, SubscriptionState};
+pub use column::{ApiState, PlanState, Role, Standing, SubscriptionState};
 pub use error::{Error, Outcome};
 pub use migrate::Fault as MigrationFault;
 pub use noun::{Noun, PAGE_MAX, Page, Slice};
 pub use nouns::{
-    Admission, Answered, Application, ApplicationKey, AuditEntry, AuditFilter, AuditRow, Changed,
-    Delta, HeldApplication, HeldSubscription, Holding, Invitation, Mark, Member, News,
-    Organisation, Placed, Places, Plan, PlanVersion, Subscription, Terms, Token, Touched, Verified,
+    Admission, Answered, Api, ApiRevision, Application, ApplicationKey, AuditEntry, AuditFilter,
+    AuditRow, Changed, Delta, HeldApi, HeldApplication, HeldSubscription, Holding, Invitation,
+    Mark, Member, News, Organisation, Placed, Places, Plan, PlanVersion, REVISIONS_MAX,
+    Subscription, Terms, Token, Touched, Verified,
 };
 pub use tx::{Boxed, Tx};
 

@@ -25,8 +25,10 @@ pub(crate) struct Migration {
 }
 
 /// Ours, oldest first.
-pub(crate) const OURS: &[Migration] =
-    &[Migration { number: 1, name: "nouns", sql: include_str!("../migrations/0001-nouns.sql") }];
+pub(crate) const OURS: &[Migration] = &[
+    Migration { number: 1, name: "nouns", sql: include_str!("../migrations/0001-nouns.sql") },
+    Migration { number: 2, name: "apis", sql: include_str!("../migrations/0002-apis.sql") },
+];
 
 /// Why a database and this binary do not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

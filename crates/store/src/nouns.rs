@@ -1,6 +1,7 @@
 //! The nouns, a file for each family, with the questions that only they are asked.
 
 mod answers;
+mod apis;
 mod applications;
 mod audit;
 mod bytes;
@@ -13,10 +14,11 @@ mod plans;
 mod subscriptions;
 
 pub use answers::Answered;
+pub use apis::{Api, ApiRevision, REVISIONS_MAX};
 pub use applications::{Application, ApplicationKey};
 pub use audit::{AuditEntry, AuditFilter, AuditRow, Verified};
 pub use delta::{Changed, Delta, News, Touched};
-pub use holding::{HeldApplication, HeldSubscription, Holding, Mark, Terms};
+pub use holding::{HeldApi, HeldApplication, HeldSubscription, Holding, Mark, Terms};
 pub use organisations::Organisation;
 pub use people::{Invitation, Member, Token};
 pub use places::{Placed, Places};

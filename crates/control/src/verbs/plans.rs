@@ -4,7 +4,7 @@ use pasarela_model::PlanId;
 use pasarela_store::{Plan, PlanState, PlanVersion, Slice, Tx};
 
 use super::name;
-use crate::{Answer, Call, Control, Error, Object, Verb, call::Desk, view};
+use crate::{Answer, Call, Control, Error, Object, Offer, Verb, call::Desk, view};
 
 /// Calls in a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,14 +102,15 @@ impl Control {
     pub async fn create_plan(&self, call: Call, new: NewPlan) -> Result<Answer, Error> {
         name("name", &new.name)?;
         new.rate.map_or(Ok(()), possible)?;
-        let apis = self.offered_for(&new.apis)?;
-        if self.offer().plans.contains(&new.name) {
+        let offer = self.offer();
+        if offer.plans.contains(&new.name) {
             let why = "the configuration file has a plan of this name";
             return Err(Error::invalid("name", why));
         }
         self.change(call, move |tx, desk| {
             Box::pin(async move {
                 desk.may(Verb::WritePlans, Object::Gateway, "plan", "")?;
+                let apis = offered_for(tx, &offer, &new.apis).await?;
                 let made = Plan {
                     id: desk.call.dice.id(desk.call.at),
                     version: 1,
@@ -142,7 +143,7 @@ impl Control {
         change: PlanChange,
     ) -> Result<Answer, Error> {
         change.rate.flatten().map_or(Ok(()), possible)?;
-        let apis = change.apis.as_deref().map(|apis| self.offered_for(apis)).transpose()?;
+        let offer = self.offer();
         self.change(call, move |tx, desk| {
             Box::pin(async move {
                 let (mut it, mut now_terms) = plan(tx, desk, Verb::WritePlans, &id).await?;
@@ -153,7 +154,9 @@ impl Control {
                     now_terms = terms(desk, &it.id, it.latest, rate);
                     tx.add_plan_version(&now_terms).await?;
                 }
-                it.apis = apis.unwrap_or(it.apis);
+                if let Some(apis) = &change.apis {
+                    it.apis = offered_for(tx, &offer, apis).await?;
+                }
                 it.state = change.state.unwrap_or(it.state);
                 tx.update(&mut it, "").await?;
                 let now = view::plan(&it, &now_terms);
@@ -164,21 +167,21 @@ impl Control {
         })
         .await
     }
+}
 
-    /// Names of APIs as they are kept; the file has to have each.
-    fn offered_for(&self, apis: &[String]) -> Result<String, Error> {
-        let offer = self.offer();
-        if apis.len() > APIS_MAX {
-            return Err(Error::invalid("apis", "a plan is offered for at most 1,000 APIs"));
-        }
-        match apis.iter().find(|name| offer.api(name).is_none()) {
-            Some(unknown) => {
-                let shown: String = unknown.chars().take(80).collect();
-                Err(Error::invalid("apis", format!("there is no API {shown}; write name/v1")))
-            }
-            None => Ok(apis.join(" ")),
+/// Names of APIs as they are kept; there has to be one of each.
+async fn offered_for(tx: &mut Tx, offer: &Offer, apis: &[String]) -> Result<String, Error> {
+    if apis.len() > APIS_MAX {
+        return Err(Error::invalid("apis", "a plan is offered for at most 1,000 APIs"));
+    }
+    for name in apis {
+        if super::apis::find(tx, offer, name).await?.is_none() {
+            let shown: String = name.chars().take(80).collect();
+            let why = format!("there is no API {shown}; write name/v1");
+            return Err(Error::invalid("apis", why));
         }
     }
+    Ok(apis.join(" "))
 }
 
 async fn plan(

@@ -4,12 +4,12 @@ use pasarela_model::{
     ApplicationId, OrganisationId, OrganisationKind, PlanId, SubscriptionId, Visibility,
 };
 use pasarela_store::{
-    Admission, AuditFilter, Organisation, Page, Plan, PlanState, Slice, Subscription,
+    Admission, ApiState, AuditFilter, Organisation, Page, Plan, PlanState, Slice, Subscription,
     SubscriptionState, Tx,
 };
 
-use super::applications::application;
-use crate::{Answer, Call, Control, Error, Object, OfferedApi, Verb, call::Desk, view};
+use super::{apis, applications::application};
+use crate::{Answer, Call, Control, Error, Object, Offer, OfferedApi, Verb, call::Desk, view};
 
 /// A subscription that is asked for.
 #[derive(Debug, Clone)]
@@ -77,10 +77,12 @@ impl Control {
         self.look(call, move |tx, desk| {
             Box::pin(async move {
                 let own = desk.actor.organisation.id.clone();
+                let mut all = offer.apis.clone();
+                all.extend(tx.apis().await?.iter().map(apis::offered));
                 let mut seen = Vec::new();
-                for api in &offer.apis {
-                    if desk.sees(tx, api, &own).await? {
-                        seen.push(api.clone());
+                for api in all {
+                    if desk.sees(tx, &api, &own).await? {
+                        seen.push(api);
                     }
                 }
                 Ok(Answer::list(view::whole(&seen, view::api)))
@@ -120,7 +122,7 @@ impl Control {
                 let whose = Object::Of(&of);
                 desk.may(Verb::WriteAdmissions, whose, "organisation", of.as_str())?;
                 let it: Organisation = tx.get(of.as_str()).await?;
-                let found = offer.api(&api).ok_or_else(|| no_api(&api))?;
+                let found = apis::find(tx, &offer, &api).await?.ok_or_else(|| no_api(&api))?;
                 if it.kind != OrganisationKind::Partner || found.visibility != Visibility::Partner {
                     let why = "partners are admitted, to partner APIs";
                     return Err(Error::invalid("api", why));
@@ -235,11 +237,13 @@ impl Control {
         self.change(call, move |tx, desk| {
             Box::pin(async move {
                 let it = application(tx, desk, Verb::Subscribe, &of).await?;
-                let api = offer.api(&new.api).ok_or_else(|| no_api(&new.api))?;
-                if !desk.sees(tx, api, &it.organisation).await? {
+                let found = apis::find(tx, &offer, &new.api).await?;
+                let api = found.ok_or_else(|| no_api(&new.api))?;
+                if !desk.sees(tx, &api, &it.organisation).await? {
                     return Err(no_api(&new.api));
                 }
-                let chosen = choose(tx, api, &new.plan).await?;
+                open(&api)?;
+                let chosen = choose(tx, &offer, &api, &new.plan).await?;
                 let decides =
                     desk.may(Verb::DecideSubscription, Object::Of(&it.organisation), NOUN, "");
                 let granted = api.visibility == Visibility::Public || decides.is_ok();
@@ -327,6 +331,16 @@ impl Control {
     }
 }
 
+/// Whether somebody new may subscribe.
+fn open(api: &OfferedApi) -> Result<(), Error> {
+    let why = match api.state {
+        ApiState::Published => return Ok(()),
+        ApiState::Draft => "it is not on the air yet",
+        ApiState::Deprecated | ApiState::Retired => "nobody new can subscribe to it",
+    };
+    Err(Error::State { noun: "API", state: api.state.as_str(), why })
+}
+
 fn no_api(name: &str) -> Error {
     Error::NotFound { noun: "API", id: name.chars().take(80).collect() }
 }
@@ -343,10 +357,16 @@ async fn subscription(
 }
 
 /// One of the store's plans, or the name of one of the file's; it has to be offered for the API.
-async fn choose(tx: &mut Tx, api: &OfferedApi, plan: &str) -> Result<Result<Plan, String>, Error> {
+async fn choose(
+    tx: &mut Tx,
+    offer: &Offer,
+    api: &OfferedApi,
+    plan: &str,
+) -> Result<Result<Plan, String>, Error> {
     let not_offered = || Error::invalid("plan", "this plan is not offered for this API");
     if plan.parse::<PlanId>().is_err() {
-        return match api.plans.iter().any(|offered| offered == plan) {
+        let named = api.plans.iter().any(|offered| offered == plan);
+        return match named && offer.plans.iter().any(|known| known == plan) {
             true => Ok(Err(plan.to_owned())),
             false => Err(not_offered()),
         };
@@ -355,9 +375,8 @@ async fn choose(tx: &mut Tx, api: &OfferedApi, plan: &str) -> Result<Result<Plan
         pasarela_store::Error::NotFound { .. } => not_offered(),
         other => other.into(),
     })?;
-    match found.apis.split_whitespace().any(|offered| offered == api.name)
-        && found.state == PlanState::Offered
-    {
+    let offered = found.apis.split_whitespace().any(|offered| offered == api.name);
+    match (offered || apis::names(api, &found)) && found.state == PlanState::Offered {
         true => Ok(Ok(found)),
         false => Err(not_offered()),
     }

@@ -1,12 +1,12 @@
 //! Every verb × role × kind of organisation × whose thing it is, done for real and compared with `access.txt` (T28).
 
 use pasarela_control::{
-    Answer, ApplicationChange, Call, Decision, Error, MemberChange, NewInvitation, NewKey, NewPlan,
-    NewSubscription, OrganisationChange, Verb,
+    Answer, ApiTerms, ApplicationChange, Call, Decision, Error, MemberChange, NewInvitation,
+    NewKey, NewPlan, NewSubscription, OrganisationChange, Verb,
 };
 use pasarela_model::{
-    ApplicationId, InvitationId, KeyDigest, KeyId, MemberId, OrganisationKind, SubscriptionId,
-    Timestamp,
+    ApiId, ApplicationId, InvitationId, KeyDigest, KeyId, MemberId, OrganisationKind,
+    SubscriptionId, Timestamp,
 };
 use pasarela_store::{
     Application, ApplicationKey, Invitation, Organisation, Role, Slice, Standing, Subscription,
@@ -15,7 +15,7 @@ use pasarela_store::{
 
 use crate::{
     on_both,
-    world::{World, id, letter, member, seed},
+    world::{World, id, letter, member, read_api, seed},
 };
 
 on_both! { t28_every_cell_of_the_access_table_is_what_it_says }
@@ -23,7 +23,7 @@ on_both! { t28_every_cell_of_the_access_table_is_what_it_says }
 const TABLE: &str = include_str!("access.txt");
 
 /// All verbs; `perform` has an arm for each, so none can be forgotten there.
-const VERBS: [Verb; 26] = [
+const VERBS: [Verb; 28] = [
     Verb::ReadOrganisation,
     Verb::CreateOrganisation,
     Verb::RenameOrganisation,
@@ -50,6 +50,8 @@ const VERBS: [Verb; 26] = [
     Verb::ReadAdmissions,
     Verb::WriteAdmissions,
     Verb::ReadAudit,
+    Verb::ReadApis,
+    Verb::WriteApis,
 ];
 
 async fn t28_every_cell_of_the_access_table_is_what_it_says(world: World) {
@@ -96,6 +98,7 @@ struct Things {
     key: KeyId,
     pending: SubscriptionId,
     live: SubscriptionId,
+    api: ApiId,
     name: String,
 }
 
@@ -164,6 +167,7 @@ impl Things {
             key: key.id.clone(),
             pending: pending.id.clone(),
             live: live.id.clone(),
+            api: world.api(&name).await,
             name,
         };
         let done = world.control.store().write(move |tx| {
@@ -270,6 +274,11 @@ async fn perform(world: &World, verb: Verb, call: Call, things: &Things) -> Resu
         Verb::ReadAdmissions => control.list_admissions(call, of).await,
         Verb::WriteAdmissions => control.admit(call, of, "tracking/v1".to_owned()).await,
         Verb::ReadAudit => control.read_audit(call, slice).await,
+        Verb::ReadApis => control.read_api(call, things.api.clone()).await,
+        Verb::WriteApis => {
+            let read = read_api(&format!("{}-new", things.name));
+            control.create_api(call, read, ApiTerms::default()).await
+        }
     }
 }
 

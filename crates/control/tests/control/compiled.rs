@@ -12,7 +12,7 @@ use pasarela_store::{Holding, Role, Standing};
 
 use crate::{
     on_both,
-    world::{World, id_of},
+    world::{World, id_of, reader},
 };
 
 on_both! {
@@ -57,7 +57,7 @@ async fn compiled(world: &World, now: Timestamp) -> Compiled {
 }
 
 fn compile(file: Snapshot, held: Holding, now: Timestamp) -> Compiled {
-    Compiler::new(file, held, now).compiled(now)
+    Compiler::new(file, held, reader(), now).compiled(now)
 }
 
 /// The applications that hold a key.

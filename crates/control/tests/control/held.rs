@@ -1,18 +1,21 @@
 //! What the gateway gets by way of what it had is what it would get by reading everything.
 
 use pasarela_control::{
-    ApplicationChange, Compiled, Compiler, Decision, NewKey, NewPlan, NewSubscription,
-    OrganisationChange, PlanChange, RateTerms,
+    ApiTerms, ApplicationChange, Compiled, Compiler, Decision, NewKey, NewPlan, NewSubscription,
+    OrganisationChange, PlanChange, RateTerms, ReadApi,
 };
 use pasarela_model::{
-    Application, ApplicationId, KeyDigest, KeyId, OrganisationKind, PlanId, SubscriptionId,
+    Api, ApiId, Application, ApplicationId, KeyDigest, KeyId, OrganisationKind, PlanId,
+    SubscriptionId,
 };
-use pasarela_store::{Delta, Error, Holding, Mark, News, PlanVersion, Role, Standing, Terms};
+use pasarela_store::{
+    ApiState, Delta, Error, Holding, Mark, News, PlanVersion, Role, Standing, Terms,
+};
 
 use crate::{
     compiled::file,
     on_both,
-    world::{World, id_of},
+    world::{World, id_of, read_api, reader},
 };
 
 on_both! {
@@ -45,6 +48,7 @@ struct Made {
     keys: Vec<KeyId>,
     plans: Vec<PlanId>,
     subscriptions: Vec<SubscriptionId>,
+    apis: Vec<ApiId>,
 }
 
 /// Numbers that look like chance and are the same in every run.
@@ -64,8 +68,8 @@ impl Walk {
 
 async fn a_change_at_a_time_leads_where_reading_everything_leads(world: World) {
     let (mut walk, mut made) = (Walk(4), Made::default());
-    let mut compiler = Compiler::new(file(), read(&world).await, world.now());
-    let mut changes = 0;
+    let mut compiler = Compiler::new(file(), read(&world).await, reader(), world.now());
+    let (mut changes, mut subscribed) = (0, 0);
     for step in 0..200 {
         step_once(&world, &mut walk, &mut made, step).await;
         // Sometimes several changes are read at once.
@@ -90,15 +94,20 @@ async fn a_change_at_a_time_leads_where_reading_everything_leads(world: World) {
         let all = read(&world).await;
         let said = |held: &Holding| Holding { versions: in_use(held), ..held.clone() }.to_bytes();
         assert!(said(compiler.held()) == said(&all), "step {step}");
-        let whole = Compiler::new(file(), all, now).compiled(now);
+        let whole = Compiler::new(file(), all, reader(), now).compiled(now);
         let compiled = compiler.compiled(now);
         assert_eq!(served(&compiled), served(&whole), "step {step}");
         assert_eq!(compiled.until, whole.until, "step {step}");
+        let ours = |one: &Served| one.subscriptions.iter().any(|(api, ..)| api.starts_with("api-"));
+        subscribed += usize::from(served(&compiled).iter().any(ours));
+        assert_eq!(on_the_air(&compiled), on_the_air(&whole), "step {step}");
     }
     assert!(changes > 60, "hardly anything changed: {changes}");
     let last = served(&compiler.compiled(world.now()));
     let some = |wanted: fn(&Served) -> bool| last.iter().any(wanted);
     assert!(some(|one| !one.keys.is_empty()) && some(|one| !one.subscriptions.is_empty()));
+    assert!(subscribed > 5, "hardly anybody subscribed to an API of the store: {subscribed}");
+    assert!(on_the_air(&compiler.compiled(world.now())).len() > 5);
     let bytes = compiler.held().to_bytes();
     assert!(Holding::from_bytes(&bytes).unwrap().to_bytes() == bytes);
 }
@@ -112,6 +121,16 @@ fn in_use(held: &Holding) -> Vec<PlanVersion> {
             .any(|(_, one)| one.subscriptions.iter().any(|it| on(&it.terms, version)))
     };
     held.versions.iter().filter(used).cloned().collect()
+}
+
+/// The APIs with the names of their plans, in no order.
+fn on_the_air(compiled: &Compiled) -> Vec<(String, Vec<String>)> {
+    let plans = &compiled.snapshot.plans;
+    let named = |api: &Api| api.plans.iter().map(|plan| plans[*plan].name.clone()).collect();
+    let all = compiled.snapshot.apis.iter().map(|api| (api.name.clone(), named(api)));
+    let mut all: Vec<_> = all.collect();
+    all.sort();
+    all
 }
 
 /// An application as the gateway gets it, without the numbers that differ from one compiler to another.
@@ -155,13 +174,18 @@ async fn read(world: &World) -> Holding {
     held.unwrap()
 }
 
+/// Most of them ask for a key.
+fn api_plans(step: usize) -> Vec<String> {
+    if step.is_multiple_of(5) { Vec::new() } else { vec!["free".to_owned()] }
+}
+
 /// Tries one verb; some are refused, which changes nothing and is fine.
 async fn step_once(world: &World, walk: &mut Walk, made: &mut Made, step: usize) {
     let control = &world.control;
     let gate = || world.by(&world.gate, Role::Owner);
     let whose = if walk.below(2) == 0 { &world.acme } else { &world.bolt };
     let owner = || world.by(whose, Role::Owner);
-    match walk.below(12) {
+    match walk.below(13) {
         0 | 1 => {
             let name = format!("app-{step}");
             let done = control.create_application(owner(), whose.id.clone(), name).await;
@@ -185,8 +209,14 @@ async fn step_once(world: &World, walk: &mut Walk, made: &mut Made, step: usize)
             let Some(app) = walk.one(&made.applications) else { return };
             let plan = walk.one(&made.plans).map_or("free", PlanId::as_str).to_owned();
             let plan = if walk.below(2) == 0 { "free".to_owned() } else { plan };
-            let new = NewSubscription { api: "rates/v2".to_owned(), plan };
-            let done = control.subscribe(owner(), app.clone(), new).await;
+            let mut api = "rates/v2".to_owned();
+            if let Some(id) = walk.one(&made.apis)
+                && let Ok(read) = control.read_api(gate(), id.clone()).await
+            {
+                api = read.body["api"].as_str().unwrap().to_owned();
+            }
+            let new = NewSubscription { api, plan };
+            let done = control.subscribe(gate(), app.clone(), new).await;
             made.subscriptions.extend(done.ok().map(|answer| id_of(&answer)));
         }
         8 => {
@@ -207,6 +237,27 @@ async fn step_once(world: &World, walk: &mut Walk, made: &mut Made, step: usize)
             let call = World::at_version(gate(), read.version.unwrap());
             let change = PlanChange { rate: Some(rate), ..PlanChange::default() };
             control.change_plan(call, plan.clone(), change).await.unwrap();
+        }
+        11 => {
+            // An API comes, changes or goes, with its documents.
+            let Some(api) = walk.one(&made.apis).filter(|_| walk.below(2) == 0) else {
+                let read = ReadApi { plans: api_plans(step), ..read_api(&format!("api-{step}")) };
+                let done = control.create_api(gate(), read, ApiTerms::default());
+                return made.apis.extend(done.await.ok().map(|answer| id_of(&answer)));
+            };
+            let Ok(read) = control.read_api(gate(), api.clone()).await else { return };
+            let call = World::at_version(gate(), read.version.unwrap());
+            if step.is_multiple_of(4) {
+                let _ = control.delete_api(call, api.clone()).await;
+                return;
+            }
+            let (name, _) = read.body["api"].as_str().unwrap().split_once('/').unwrap();
+            let plans = api_plans(step);
+            let changed = ReadApi { documents: format!("[{step}]"), plans, ..read_api(name) };
+            use ApiState::{Deprecated, Published, Retired};
+            let states = [Published, Published, Published, Deprecated, Retired];
+            let terms = ApiTerms { state: walk.one(&states).copied(), source: None };
+            control.change_api(call, api.clone(), changed, terms, None).await.unwrap();
         }
         10 => {
             let Some(app) = walk.one(&made.applications) else { return };

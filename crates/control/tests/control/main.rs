@@ -1,6 +1,7 @@
 //! The verbs over a real store, on both engines.
 
 mod access;
+mod apis;
 mod compiled;
 mod held;
 mod stories;

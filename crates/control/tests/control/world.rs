@@ -1,10 +1,17 @@
 //! A gateway's store with people in it: the gate, the partners acme and bolt, each role in each.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU64, Ordering},
+};
 
-use pasarela_control::{Answer, Call, Control, Error, Offer, OfferedApi, digest};
-use pasarela_model::{Id, OrganisationKind, Secret, Timestamp, Visibility};
-use pasarela_store::{Member, Organisation, Place, Role, Standing, Store, Token};
+use pasarela_control::{
+    Answer, ApiTerms, Call, Control, Error, Offer, OfferedApi, ReadApi, Reader, ReadyApi, digest,
+};
+use pasarela_model::{
+    Api, ApiId, Id, OrganisationKind, Secret, Timestamp, Upstream, UpstreamTarget, Visibility,
+};
+use pasarela_store::{ApiState, Member, Organisation, Place, Role, Standing, Store, Token};
 
 /// The store, its people, and a clock that is told.
 pub(crate) struct World {
@@ -37,6 +44,9 @@ pub(crate) fn offer() -> Offer {
         name: name.to_owned(),
         visibility,
         plans: plans.iter().map(|plan| (*plan).to_owned()).collect(),
+        route: format!("/{name}/"),
+        state: ApiState::Published,
+        id: None,
     };
     Offer {
         apis: vec![
@@ -46,6 +56,7 @@ pub(crate) fn offer() -> Offer {
         ],
         plans: ["free", "carrier", "inside"].map(str::to_owned).to_vec(),
         organisations: vec!["filed".to_owned()],
+        internal: true,
     }
 }
 
@@ -138,11 +149,43 @@ impl World {
         self.now.fetch_add(millis, Ordering::Relaxed);
     }
 
+    /// An API of the store, on the air.
+    pub(crate) async fn api(&self, name: &str) -> ApiId {
+        let call = self.by(&self.gate, Role::Owner);
+        let made = self.control.create_api(call, read_api(name), ApiTerms::default()).await;
+        id_of(&made.unwrap())
+    }
+
     /// An application of an organisation, made by its developer.
     pub(crate) async fn application(&self, of: &Organisation, name: &str) -> Answer {
         let call = self.by(of, Role::Developer);
         self.control.create_application(call, of.id.clone(), name.to_owned()).await.unwrap()
     }
+}
+
+/// An API at its own place, as a reader of definitions would give it.
+pub(crate) fn read_api(name: &str) -> ReadApi {
+    ReadApi {
+        name: name.to_owned(),
+        major: 1,
+        visibility: Visibility::Public,
+        plans: Vec::new(),
+        route: format!("/{name}/v1/"),
+        definition: serde_json::json!({ "name": name, "version": 1 }),
+        documents: format!("[] of {name}"),
+    }
+}
+
+/// A reader of such definitions; their plans are in them.
+pub(crate) fn reader() -> Reader {
+    Arc::new(|held| {
+        let upstream = Upstream::of(vec![UpstreamTarget::plain("127.0.0.1", 9)]);
+        let name = &held.api.name;
+        let api = Api { visibility: Visibility::Public, ..Api::new(name, 1, upstream) };
+        assert_eq!(api.version, 1, "{}", held.documents);
+        let plans = held.api.plans.split_whitespace().map(str::to_owned).collect();
+        Ok(Arc::new(ReadyApi { api, plans }))
+    })
 }
 
 pub(crate) fn member(of: &Organisation, role: Role, name: &str) -> Member {

@@ -26,6 +26,8 @@ use super::{
 
 /// Bytes of a body; ours are small.
 const BODY_MAX: usize = 64 << 10;
+/// Bytes of a body that brings contracts: 16 MiB of them, written as JSON.
+const LARGE_BODY_MAX: usize = 24 << 20;
 /// Characters of an `Idempotency-Key`.
 const KEY_MAX: usize = 128;
 
@@ -83,6 +85,10 @@ async fn serve(
         let mut call = Call::new(bearer(&parts.headers)?, now(), seed);
         call.request.clone_from(&id);
         let (bearer, at) = (call.bearer, call.at);
+        if route.large {
+            // Nobody else makes us hold that much.
+            control.who_am_i(Call::new(bearer, at, seed)).await?;
+        }
         let done = match read(route, &parts, path, body, &mut call).await {
             Ok(asked) => (route.run)(control.clone(), call, asked).await,
             Err(problem) => Err(problem),
@@ -146,8 +152,12 @@ async fn read(
         path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let query = query(route, parts.uri.query().unwrap_or_default())?;
     call.version = if_match(&parts.headers)?;
-    let Ok(bytes) = to_bytes(body, BODY_MAX).await else {
-        return Err(Problem::new(Code::TooLarge, "a body has at most 64 KiB"));
+    let (most, said) = match route.large {
+        true => (LARGE_BODY_MAX, "24 MiB"),
+        false => (BODY_MAX, "64 KiB"),
+    };
+    let Ok(bytes) = to_bytes(body, most).await else {
+        return Err(Problem::new(Code::TooLarge, format!("a body has at most {said}")));
     };
     let body = match route.body {
         None if bytes.is_empty() => Map::new(),
@@ -265,7 +275,8 @@ impl Asked {
         let text = self.path.get(name).map_or("", String::as_str);
         text.parse().map_err(|_| {
             let shown: String = text.chars().take(40).collect();
-            Problem::new(Code::NotFound, format!("there is no {name} {shown}"))
+            let noun = name.trim_end_matches("_id");
+            Problem::new(Code::NotFound, format!("there is no {noun} {shown}"))
         })
     }
 

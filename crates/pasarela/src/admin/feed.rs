@@ -6,7 +6,7 @@
 use std::{cell::RefCell, future::pending, rc::Rc, time::Duration};
 
 use pasarela_control::Compiler;
-use pasarela_store::{Error, Mark, News, Place, Store};
+use pasarela_store::{Changed, Error, Mark, News, Place, Store};
 use tokio::{
     sync::watch,
     task::JoinHandle,
@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Desk, chain,
+    Desk, Library, chain,
     kept::{Kept, Page},
     now,
 };
@@ -39,7 +39,7 @@ pub(super) async fn feed(
     store: Option<Store>,
     desk: Desk,
     mut keeper: Keeper,
-    compiler: Rc<RefCell<Compiler>>,
+    (compiler, library): (Rc<RefCell<Compiler>>, Library),
     told: watch::Sender<()>,
 ) {
     let was_open = store.is_some();
@@ -57,6 +57,10 @@ pub(super) async fn feed(
         let seen = compiler.borrow().held().mark;
         match news(&store, seen).await {
             Ok(news) => {
+                let Some(news) = prepared(&library, news).await else {
+                    sleep(AGAIN).await;
+                    continue;
+                };
                 desk.well(true);
                 if !std::mem::replace(&mut well, true) {
                     tracing::info!("the store answers again");
@@ -81,6 +85,26 @@ pub(super) async fn feed(
             () = sleep(POLL) => {}
         }
     }
+}
+
+/// Contracts are read aside, before anybody waits for them. `None`: that came to nothing.
+async fn prepared(library: &Library, news: News) -> Option<News> {
+    let brings_apis = match &news {
+        News::Nothing => false,
+        News::Whole(_) => true,
+        News::Delta(delta) => {
+            delta.changes.iter().any(|it| matches!(it, Changed::Api(_) | Changed::NoApi(_)))
+        }
+    };
+    if !brings_apis {
+        return Some(news);
+    }
+    let library = library.clone();
+    let done = tokio::task::spawn_blocking(move || {
+        library.prepare(&news);
+        news
+    });
+    done.await.inspect_err(|error| tracing::error!(%error, "reading the store's APIs failed")).ok()
 }
 
 /// Whether there was something new.

@@ -3,6 +3,8 @@
 use pasarela_model::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::config::sent;
+
 /// A member of an object.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
@@ -22,6 +24,8 @@ pub(super) enum Kind {
     Text { max: usize, pattern: Option<&'static str> },
     /// One of these.
     Word(&'static [&'static str]),
+    /// True or false.
+    Flag,
     /// A whole number.
     Integer { min: i64, max: i64 },
     /// An instant, RFC 3339.
@@ -30,6 +34,10 @@ pub(super) enum Kind {
     Texts { max_items: usize, pattern: Option<&'static str> },
     /// An object.
     Object(&'static [Field]),
+    /// A list of objects.
+    Objects(&'static [Field]),
+    /// What the configuration file may say about an API.
+    Definition,
     /// In answers: one of the named shapes.
     Shape(&'static str),
     /// In answers: whatever it was.
@@ -89,12 +97,15 @@ impl Kind {
             Self::Integer { min, max } => {
                 json!({ "type": "integer", "minimum": min, "maximum": max })
             }
+            Self::Flag => json!({ "type": "boolean" }),
             Self::Time => json!({ "type": "string", "format": "date-time" }),
             Self::Texts { max_items, pattern } => {
                 let item = Self::Text { max: 100, pattern: *pattern }.schema();
                 json!({ "type": "array", "maxItems": max_items, "items": item })
             }
             Self::Object(fields) => object(fields),
+            Self::Objects(fields) => json!({ "type": "array", "items": object(fields) }),
+            Self::Definition => definition(),
             Self::Shape(name) => json!({ "$ref": format!("#/components/schemas/{name}") }),
             Self::Any => json!({}),
         }
@@ -117,6 +128,8 @@ impl Kind {
                 Some(number) if (*min..=*max).contains(&number) => None,
                 _ => wrong(format!("write a whole number from {min} to {max}")),
             },
+            (Self::Flag, Value::Bool(_)) => None,
+            (Self::Flag, _) => wrong("write true or false".to_owned()),
             (Self::Time, value) => match value.as_str().map(str::parse::<Timestamp>) {
                 Some(Ok(_)) => None,
                 _ => wrong("write a time as 2026-11-25T09:30:00Z".to_owned()),
@@ -132,9 +145,29 @@ impl Kind {
                 let faults = faults(at, fields, members);
                 (!faults.is_empty()).then(|| faults.join("; "))
             }
-            (Self::Object(_), _) => wrong("write an object".to_owned()),
+            (Self::Objects(fields), Value::Array(items)) => {
+                let all = items.iter().enumerate().filter_map(|(place, item)| {
+                    Self::Object(fields).refuses(&format!("{at}.{place}"), item)
+                });
+                let all: Vec<_> = all.collect();
+                (!all.is_empty()).then(|| all.join("; "))
+            }
+            (Self::Objects(_), _) => wrong("write a list of objects".to_owned()),
+            // What is wrong in it is told with a code and a place for each thing.
+            (Self::Definition, Value::Object(_)) => None,
+            (Self::Object(_) | Self::Definition, _) => wrong("write an object".to_owned()),
         }
     }
+}
+
+/// The file's keys; what each may be is said in the reference of the configuration.
+fn definition() -> Value {
+    let properties: Map<String, Value> =
+        sent::KEYS.iter().map(|key| ((*key).to_owned(), json!({}))).collect();
+    json!({
+        "type": "object", "properties": properties, "additionalProperties": false,
+        "required": ["name", "version", "upstreams"],
+    })
 }
 
 /// The schema of an object with these members and no others (T29).

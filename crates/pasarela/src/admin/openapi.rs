@@ -137,6 +137,7 @@ fn meets(route: &Route, code: Code) -> bool {
         Code::NotFound => route.path.contains('{') || !reads,
         Code::Stale | Code::VersionNeeded => !reads,
         Code::MediaType => route.body.is_some(),
+        Code::Faulty => route.large,
         Code::KeyReused | Code::Suspended | Code::Unknown | Code::State | Code::Clash => !reads,
         Code::Impossible => !reads || route.path == "/audit",
     }
@@ -150,6 +151,11 @@ fn problem() -> Value {
         Field::need("detail", TEXT, "What about it, this time."),
         Field::need("code", TEXT, "The code; `pasarela explain` has its page."),
         Field::need("instance", TEXT, "The X-Request-Id of this answer, as a URN."),
+        Field::may(
+            "errors",
+            fields::Kind::Objects(super::table::REMARK),
+            "Each thing that is wrong.",
+        ),
     ];
     const TEXT: fields::Kind = fields::Kind::Text { max: 100_000, pattern: None };
     fields::object(FIELDS)

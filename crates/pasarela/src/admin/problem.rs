@@ -4,7 +4,7 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use pasarela_control::Error;
 use pasarela_store::Outcome;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{answer, chain};
 use crate::finding::code_list as codes;
@@ -27,6 +27,7 @@ codes! {
     MediaType = "ST0015", "The body has to be JSON";
     Broken = "ST0016", "Something is wrong with the store";
     Elsewhere = "ST0017", "Administration is for this machine only";
+    Faulty = "ST0018", "What is said about an API has faults";
 }
 
 impl Code {
@@ -37,7 +38,7 @@ impl Code {
             Self::Forbidden | Self::Suspended | Self::Elsewhere => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Malformed => StatusCode::BAD_REQUEST,
-            Self::Impossible | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Impossible | Self::KeyReused | Self::Faulty => StatusCode::UNPROCESSABLE_ENTITY,
             Self::State | Self::Clash => StatusCode::CONFLICT,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::VersionNeeded => StatusCode::PRECONDITION_REQUIRED,
@@ -54,22 +55,32 @@ impl Code {
 pub(super) struct Problem {
     pub(super) code: Code,
     detail: String,
+    /// Each thing that is wrong, where there are several.
+    errors: Vec<Value>,
 }
 
 impl Problem {
     pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self { code, detail: detail.into(), errors: Vec::new() }
+    }
+
+    /// Says each thing that is wrong.
+    pub(super) fn with_errors(self, errors: Vec<Value>) -> Self {
+        Self { errors, ..self }
     }
 
     /// As an answer.
     pub(super) fn response(self, request: &str) -> Response {
-        let Self { code, detail } = self;
+        let Self { code, detail, errors } = self;
         let status = code.status();
-        let body = json!({
+        let mut body = json!({
             "type": format!("urn:pasarela:problem:{}", code.code()),
             "title": code.title(), "status": status.as_u16(), "detail": detail,
             "code": code.code(), "instance": format!("urn:pasarela:request:{request}"),
         });
+        if !errors.is_empty() {
+            body["errors"] = errors.into();
+        }
         let mut response = answer::json(status, "application/problem+json", &body, request);
         let headers = response.headers_mut();
         match code {

@@ -5,9 +5,10 @@ use pasarela_control::{
     OrganisationChange, PlanChange, RateTerms,
 };
 use pasarela_model::OrganisationKind;
-use pasarela_store::{PAGE_MAX, PlanState, Role, Standing, SubscriptionState};
+use pasarela_store::{ApiState, PAGE_MAX, PlanState, Role, Standing, SubscriptionState};
 
 use super::{
+    apis,
     ask::Run,
     fields::{Field, Kind},
 };
@@ -47,6 +48,8 @@ pub(super) struct Route {
     pub(super) secret: bool,
     /// The bearer is an invitation, not a token.
     pub(super) invitation: bool,
+    /// What is sent may be a contract.
+    pub(super) large: bool,
     pub(super) run: Run,
 }
 
@@ -71,6 +74,7 @@ const fn route(
         lies_at: None,
         secret: false,
         invitation: false,
+        large: false,
         run,
     }
 }
@@ -94,6 +98,10 @@ impl Route {
 
     const fn creates(self, lies_at: Option<&'static str>) -> Self {
         Self { creates: true, lies_at, ..self }
+    }
+
+    const fn large(self) -> Self {
+        Self { large: true, ..self }
     }
 
     const fn secret(self) -> Self {
@@ -262,17 +270,40 @@ pub(super) const SHAPES: &[(&str, &[Field])] = &[
     (
         "Api",
         &[
+            Field::null("id", ANY_TEXT, "Its id; null where it is the configuration file's."),
             Field::need("api", ANY_TEXT, "How subscriptions name it."),
-            Field::need(
-                "visibility",
-                Kind::Word(&["private", "partner", "public"]),
-                "Who may see it.",
-            ),
-            Field::need(
-                "plans",
-                Kind::Texts { max_items: 1_000, pattern: None },
-                "The configuration file's plans for it.",
-            ),
+            STORED_API[4],
+            STORED_API[5],
+            STORED_API[3],
+        ],
+    ),
+    ("StoredApi", STORED_API),
+    (
+        "ChangedApi",
+        &[
+            STORED_API[0],
+            STORED_API[1],
+            STORED_API[2],
+            STORED_API[3],
+            STORED_API[4],
+            STORED_API[5],
+            STORED_API[6],
+            STORED_API[7],
+            STORED_API[8],
+            STORED_API[9],
+            Field::may("warnings", Kind::Objects(REMARK), "What its author may not expect."),
+        ],
+    ),
+    ("Revision", REVISION),
+    (
+        "RevisionWithDocuments",
+        &[
+            REVISION[0],
+            REVISION[1],
+            REVISION[2],
+            REVISION[3],
+            REVISION[4],
+            Field::need("documents", Kind::Objects(DOCUMENT_SHOWN), "All of them."),
         ],
     ),
     (
@@ -298,6 +329,61 @@ pub(super) const SHAPES: &[(&str, &[Field])] = &[
             Field::need("seal", ANY_TEXT, "SHA-256 over the seal before it and all of this."),
         ],
     ),
+];
+
+const STORED_API: &[Field] = &[
+    ID,
+    VERSION,
+    Field::need("api", ANY_TEXT, "How subscriptions name it."),
+    Field::need("state", Kind::Word(ApiState::WORDS), "Where it stands."),
+    Field::need("visibility", Kind::Word(&["private", "partner", "public"]), "Who may see it."),
+    Field::need(
+        "plans",
+        Kind::Texts { max_items: 1_000, pattern: None },
+        "The plans that it names.",
+    ),
+    Field::need("definition", Kind::Definition, "What is said about it."),
+    Field::need("revision", COUNT, "The revision of its documents that is in force."),
+    Field::need("documents", ANY_TEXT, "Their SHA-256."),
+    CREATED,
+];
+const REVISION: &[Field] = &[
+    Field::need("number", COUNT, "From 1."),
+    Field::need("in_force", Kind::Flag, "The API is served with it."),
+    Field::need("sha256", ANY_TEXT, "Of all documents together."),
+    Field::null("source", ANY_TEXT, "The URL that they were fetched from."),
+    CREATED,
+];
+const LONG_TEXT: Kind = Kind::Text { max: 16 << 20, pattern: None };
+const BASE64: Kind = Kind::Text { max: 24 << 20, pattern: Some("^[A-Za-z0-9+/]*={0,2}$") };
+const PLACE: Kind =
+    Kind::Text { max: 2_000, pattern: Some("^[^\\u0000-\\u001f\\u007f-\\u009f]+$") };
+const DOCUMENT: &[Field] = &[
+    Field::need("name", PLACE, "What the definition calls it: `contract: orders.wsdl`."),
+    Field::may("url", PLACE, "Where it came from, if what others import it by is not its name."),
+    Field::may("found", PLACE, "Where it was found, if redirects led elsewhere."),
+    Field::may("text", LONG_TEXT, "It; or"),
+    Field::may("base64", BASE64, "it, where it is not UTF-8."),
+];
+const DOCUMENT_SHOWN: &[Field] = &[
+    Field::need("name", ANY_TEXT, "What the definition calls it."),
+    Field::need("url", ANY_TEXT, "Where it came from."),
+    Field::null("found", ANY_TEXT, "Where it was found, if redirects led elsewhere."),
+    Field::need("bytes", Kind::Integer { min: 0, max: 16 << 20 }, "Its length."),
+    Field::need("secret", Kind::Flag, "It holds a private key, and is not shown."),
+    Field::null("text", LONG_TEXT, "It; or"),
+    Field::null("base64", BASE64, "it, where it is not UTF-8."),
+];
+/// A fault or a warning about an API.
+pub(super) const REMARK: &[Field] = &[
+    Field::need("code", ANY_TEXT, "The code; `pasarela explain` has its page."),
+    Field::need("severity", Kind::Word(&["error", "warning"]), "How bad it is."),
+    Field::need("pointer", LONG_TEXT, "Where in the body, as a JSON pointer."),
+    Field::null("document", LONG_TEXT, "The document that it is in…"),
+    Field::null("line", Kind::Integer { min: 0, max: i64::MAX }, "…in this line…"),
+    Field::null("column", Kind::Integer { min: 0, max: i64::MAX }, "…and column."),
+    Field::need("message", LONG_TEXT, "What is wrong and why."),
+    Field::need("cure", LONG_TEXT, "What to do about it."),
 ];
 
 const SECRET: Field =
@@ -706,6 +792,90 @@ pub(super) const ROUTES: &[Route] = &[
         run!(|c, call, _asked| c.list_apis(call)),
     )
     .whole(),
+    route(
+        Post,
+        "/apis",
+        ("createApi", "Put an API on the air, or draft one"),
+        "ChangedApi",
+        run!(|c, call, asked| apis::create(c, call, asked)),
+    )
+    .body(&[
+        Field::need(
+            "definition",
+            Kind::Definition,
+            "What the configuration file would say about it.",
+        ),
+        Field::may(
+            "documents",
+            Kind::Objects(DOCUMENT),
+            "Its contract with what it imports, and the other files that the definition names.",
+        ),
+        Field::may("state", Kind::Word(&["draft", "published"]), "Published unless said."),
+    ])
+    .creates(Some("apis"))
+    .large(),
+    route(
+        Get,
+        "/apis/{api_id}",
+        ("readApi", "One API of the store"),
+        "StoredApi",
+        run!(|c, call, asked| c.read_api(call, asked.id("api_id")?)),
+    ),
+    route(
+        Patch,
+        "/apis/{api_id}",
+        ("changeApi", "Another definition, other documents, another state"),
+        "ChangedApi",
+        run!(|c, call, asked| apis::change(c, call, asked)),
+    )
+    .body(&[
+        Field::may("definition", Kind::Definition, "All of it, in the place of what was said."),
+        Field::may("documents", Kind::Objects(DOCUMENT), "All of them, as a new revision; or"),
+        Field::may("revision", COUNT, "an earlier revision of them."),
+        Field::may("state", Kind::Word(ApiState::WORDS), "Where it comes to stand."),
+    ])
+    .versioned()
+    .large(),
+    route(
+        Delete,
+        "/apis/{api_id}",
+        ("deleteApi", "Remove it, where nobody subscribes to it"),
+        "StoredApi",
+        run!(|c, call, asked| c.delete_api(call, asked.id("api_id")?)),
+    )
+    .versioned(),
+    route(
+        Post,
+        "/apis/{api_id}/import",
+        ("importContract", "Fetch its contract, with what that imports, as a new revision"),
+        "ChangedApi",
+        run!(|c, call, asked| apis::import(c, call, asked)),
+    )
+    .body(&[
+        Field::need("url", PLACE, "Where the contract is."),
+        Field::may(
+            "allow_hosts",
+            Kind::Texts { max_items: 20, pattern: None },
+            "Other hosts whose documents may be fetched, where the contract names them.",
+        ),
+    ])
+    .versioned()
+    .large(),
+    route(
+        Get,
+        "/apis/{api_id}/revisions",
+        ("listRevisions", "The revisions of its documents"),
+        "Revision",
+        run!(|c, call, asked| c.list_revisions(call, asked.id("api_id")?)),
+    )
+    .whole(),
+    route(
+        Get,
+        "/apis/{api_id}/revisions/{revision}",
+        ("readRevision", "A revision, with its documents"),
+        "RevisionWithDocuments",
+        run!(|c, call, asked| apis::revision(c, call, asked)),
+    ),
     route(
         Get,
         "/organisations/{organisation}/admissions",

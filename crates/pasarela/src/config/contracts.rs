@@ -11,7 +11,7 @@ use super::{
     tree::Node,
     walk::{Fields, Text, Walk, capital},
 };
-use crate::import::{Beside, LOCK_FILE, Lock, LockError};
+use crate::import::{Beside, LOCK_FILE, Lock, LockError, Piece};
 
 /// Bytes of a contract file.
 const CONTRACT_BYTES_MAX: u64 = 16 << 20;
@@ -25,13 +25,22 @@ pub(crate) fn read(
 ) -> Option<Contract> {
     let (text, bytes) = walk.file(node, "`contract`", CONTRACT_BYTES_MAX)?;
     let path = walk.resolve(&text.value);
-    if !is_as_locked(walk, &text, &path) {
-        return None;
-    }
-    let name = path.to_string_lossy();
-    let mut beside = Beside::default();
-    let result = pasarela_contract::read(&bytes, &name, &mut beside, face);
-    beside.looked_for.into_iter().for_each(|path| walk.note_file(path));
+    let result = match walk.sent() {
+        Some(mut sent) => {
+            let name = sent.piece(&text.value).map_or("", Piece::there);
+            pasarela_contract::read(&bytes, name, &mut sent, face)
+        }
+        None => {
+            if !is_as_locked(walk, &text, &path) {
+                return None;
+            }
+            let mut beside = Beside::default();
+            let result =
+                pasarela_contract::read(&bytes, &path.to_string_lossy(), &mut beside, face);
+            beside.looked_for.into_iter().for_each(|path| walk.note_file(path));
+            result
+        }
+    };
     let faults = match result {
         Ok(contract) => return Some(contract),
         Err(faults) => faults,
@@ -48,7 +57,7 @@ pub(crate) fn read(
         let (file, span, excerpt) = match &fault.subject {
             Subject::Contract => (path.clone(), point(&fault), excerpt(&source, &fault)),
             Subject::Document(url) => {
-                let source = source_of(Path::new(url));
+                let source = source_of(walk, url);
                 (PathBuf::from(url), point(&fault), excerpt(&source, &fault))
             }
             // A line of the configuration itself is shown as all of its lines are.
@@ -58,7 +67,8 @@ pub(crate) fn read(
             }
             Subject::Mapping(_) => {
                 let (file, span) = said(&fault.subject);
-                let excerpt = (span.line > 0).then(|| source_of(&file).excerpt(span, &[]));
+                let source = source_of(walk, &file.to_string_lossy());
+                let excerpt = (span.line > 0).then(|| source.excerpt(span, &[]));
                 (file, span, excerpt)
             }
         };
@@ -98,8 +108,14 @@ fn is_as_locked(walk: &Walk<'_>, text: &Text, path: &Path) -> bool {
 }
 
 /// A file that was read a moment ago, for the lines that are shown of it.
-fn source_of(path: &Path) -> Source {
-    let bytes = super::walk::read_file(path, CONTRACT_BYTES_MAX).unwrap_or_default();
+fn source_of(walk: &Walk<'_>, name: &str) -> Source {
+    let bytes = match walk.sent() {
+        Some(sent) => {
+            let piece = sent.called_at(name).or_else(|| sent.piece(name));
+            piece.map(|piece| piece.bytes.clone()).unwrap_or_default()
+        }
+        None => super::walk::read_file(Path::new(name), CONTRACT_BYTES_MAX).unwrap_or_default(),
+    };
     Source::new(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -197,13 +197,15 @@ mod tests {
     fn every_code_has_its_page_and_every_page_its_code() {
         use crate::{
             commands::{explain::PAGES, publish},
+            config::sent,
             import,
         };
         // Some are of what brings and publishes contracts.
         let own = Code::ALL.iter().map(|code| (code.code(), code.title()));
         let of_import = import::Code::ALL.iter().map(|code| (code.code(), code.title()));
         let of_publish = publish::Code::ALL.iter().map(|code| (code.code(), code.title()));
-        let all: Vec<_> = own.chain(of_import).chain(of_publish).collect();
+        let of_sent = sent::Code::ALL.iter().map(|code| (code.code(), code.title()));
+        let all: Vec<_> = own.chain(of_import).chain(of_publish).chain(of_sent).collect();
         for (code, title) in &all {
             let page = PAGES.iter().find(|page| page.0 == *code);
             let (_, text) = page.unwrap_or_else(|| panic!("{code} has no page"));

@@ -25,6 +25,7 @@ mod process;
 mod proofs;
 mod rest;
 mod scopes;
+pub mod sent;
 pub mod settings;
 mod sight;
 mod source;

@@ -23,6 +23,8 @@ pub(crate) struct Section<'n> {
     noun: &'static str,
     /// `plans`
     key: &'static str,
+    /// How one is made, where that is not in the file.
+    elsewhere: Option<&'static str>,
 }
 
 pub(crate) struct Item<'n> {
@@ -39,7 +41,8 @@ impl<'n> Section<'n> {
         (noun, what): (&'static str, &'static str),
         keys: &[&str],
     ) -> Self {
-        let mut section = Self { items: Vec::new(), by_name: HashMap::new(), noun, key };
+        let mut section =
+            Self { items: Vec::new(), by_name: HashMap::new(), noun, key, elsewhere: None };
         let nodes = root.get(key).and_then(|node| walk.list(node, &format!("`{key}`")));
         for (index, node) in nodes.unwrap_or_default().iter().enumerate() {
             let item = walk.fields(node, what, keys).map(|fields| {
@@ -60,6 +63,23 @@ impl<'n> Section<'n> {
             section.items.push(item);
         }
         section
+    }
+
+    /// Names that stand elsewhere.
+    pub(crate) fn known(
+        names: &[String],
+        key: &'static str,
+        noun: &'static str,
+        elsewhere: &'static str,
+    ) -> Self {
+        let by_name = names.iter().enumerate().map(|(index, name)| (name.clone(), vec![index]));
+        Self {
+            items: Vec::new(),
+            by_name: by_name.collect(),
+            noun,
+            key,
+            elsewhere: Some(elsewhere),
+        }
     }
 
     /// Writes down names that are taken twice. Not for APIs: their versions share a name.
@@ -104,9 +124,15 @@ impl<'n> Section<'n> {
         // The same order each time, so that the same file always gets the same advice.
         let mut known: Vec<&str> = known.collect();
         known.sort_unstable();
-        let declare = format!("declare it under `{}`", self.key);
+        let declare = match self.elsewhere {
+            Some(elsewhere) => elsewhere.to_owned(),
+            None => format!("declare it under `{}`", self.key),
+        };
         let cure = match nearest(&text.value, known.iter().copied()).filter(|_| !text.outside) {
             Some(near) => format!("Did you mean `{near}`? Otherwise {declare}."),
+            None if known.is_empty() && self.elsewhere.is_some() => {
+                format!("There are none yet: {declare}.")
+            }
             None if known.is_empty() => format!("The file has no `{}` yet: {declare}.", self.key),
             None if known.len() <= 8 => {
                 format!("There are: {}. Use one of them, or {declare}.", known.join(", "))

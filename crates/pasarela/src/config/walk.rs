@@ -20,6 +20,7 @@ use super::{
     tree::{Entry, Kind, Node},
     units,
 };
+use crate::import::Bundle;
 
 /// Looks an environment variable up.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -27,6 +28,8 @@ pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 pub(crate) struct Walk<'a> {
     file: &'a Path,
     environment: Environment<'a>,
+    /// What a name of a file means, where it is none of this machine's.
+    documents: Option<&'a Bundle>,
     found: RefCell<Found>,
 }
 
@@ -104,9 +107,21 @@ impl Text {
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(file: &'a Path, environment: Environment<'a>) -> Self {
-        let walk = Self { file, environment, found: RefCell::default() };
+        let walk = Self { file, environment, documents: None, found: RefCell::default() };
         walk.note_file(file.to_path_buf());
         walk
+    }
+
+    /// Over what somebody sent: files are those that came with it, and `${…}` are characters. Nothing of this machine
+    /// can be asked for.
+    pub(crate) fn over_sent(documents: &'a Bundle) -> Self {
+        let (file, environment) = (Path::new(""), &|_: &str| None);
+        Self { file, environment, documents: Some(documents), found: RefCell::default() }
+    }
+
+    /// The documents that came with what is read, where that is no file.
+    pub(crate) fn sent(&self) -> Option<&'a Bundle> {
+        self.documents
     }
 
     // ---- what was found ----------------------------------------------------------------------
@@ -323,7 +338,7 @@ impl<'a> Walk<'a> {
         let Kind::Scalar(raw) = &node.kind else {
             return self.wrong_type(node, what, "a single value", "Write one value.");
         };
-        if !raw.contains("${") {
+        if !raw.contains("${") || self.documents.is_some() {
             let shown = shown_word(raw);
             let span = node.span;
             return Some(Text { value: raw.clone(), span, shown, outside: false });
@@ -528,12 +543,18 @@ impl<'a> Walk<'a> {
 
     /// A path as this file means it: relative to the file itself.
     pub(crate) fn resolve(&self, path: &str) -> PathBuf {
+        if self.documents.is_some() {
+            return PathBuf::from(path);
+        }
         self.file.parent().unwrap_or(Path::new("")).join(path)
     }
 
     /// The bytes of a file that is named here.
     pub(crate) fn file(&self, node: &Node, what: &str, bytes_max: u64) -> Option<(Text, Vec<u8>)> {
         let text = self.text(node, what)?;
+        if let Some(documents) = self.documents {
+            return self.document(documents, text, what, bytes_max);
+        }
         let path = self.resolve(&text.value);
         self.note_file(path.clone());
         match read_file(&path, bytes_max) {
@@ -551,6 +572,33 @@ impl<'a> Walk<'a> {
                 None
             }
         }
+    }
+}
+
+impl Walk<'_> {
+    /// One of the documents that were sent.
+    fn document(
+        &self,
+        documents: &Bundle,
+        text: Text,
+        what: &str,
+        bytes_max: u64,
+    ) -> Option<(Text, Vec<u8>)> {
+        let why = match documents.piece(&text.value) {
+            Some(piece) if piece.bytes.len() as u64 <= bytes_max => {
+                return Some((text, piece.bytes.clone()));
+            }
+            Some(_) => format!("it has more than {} bytes", units::grouped(bytes_max)),
+            None => "no document of this name came along".to_owned(),
+        };
+        let message = format!("{} cannot be read for {what}: {why}.", text.shown);
+        let names: Vec<_> = documents.pieces.iter().map(|piece| &*piece.locked.file).collect();
+        let cure = match names.is_empty() {
+            true => "Send it in `documents`, with this `name`.".to_owned(),
+            false => format!("Send it in `documents`. There are: {}.", names.join(", ")),
+        };
+        self.fault(Code::File, text.span, message, cure);
+        None
     }
 }
 

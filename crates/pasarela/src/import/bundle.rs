@@ -63,8 +63,23 @@ impl Bundle {
             let sha256 = digest(&bytes);
             pieces.push(Piece { locked: Locked { file, url, found, sha256 }, bytes });
         }
+        Self::of(pieces)
+    }
+
+    /// What was put together elsewhere.
+    pub fn of(pieces: Vec<Piece>) -> Self {
         let documents = pieces.iter().map(|piece| piece.locked.clone()).collect();
         Self { pieces, lock: Lock { documents } }
+    }
+
+    /// The document in a file.
+    pub fn piece(&self, file: &str) -> Option<&Piece> {
+        self.pieces.iter().find(|piece| piece.locked.file == file)
+    }
+
+    /// The document that readers call so.
+    pub fn called_at(&self, there: &str) -> Option<&Piece> {
+        self.pieces.iter().find(|piece| piece.there() == there)
     }
 
     /// The contract itself.
@@ -151,8 +166,8 @@ fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 impl Piece {
-    /// Where it is.
-    fn there(&self) -> &str {
+    /// Where it is: what readers call it.
+    pub fn there(&self) -> &str {
         self.locked.found.as_deref().unwrap_or(&self.locked.url)
     }
 

@@ -38,6 +38,7 @@ mod soap;
 mod soap_header_faults;
 mod soap_large;
 mod soap_rest;
+mod store_apis;
 mod tls;
 mod tokens;
 mod tunnels;

@@ -29,7 +29,7 @@ const ORDER: &str = "<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelo
     <total>10.10</total></Order></e:Body></e:Envelope>";
 
 /// A SOAP service that says what it is; its types have so many versions.
-fn service(version: &Arc<AtomicUsize>) -> Upstream {
+pub(crate) fn service(version: &Arc<AtomicUsize>) -> Upstream {
     let version = Arc::clone(version);
     Upstream::handle(move |request| {
         let host = request.get("host").unwrap_or_default();
@@ -105,7 +105,7 @@ fn check(folder: &Path) -> (String, Option<i32>) {
     (out, code)
 }
 
-fn soap_call(gateway: &Gateway, path: &str) -> String {
+pub(crate) fn soap_call(gateway: &Gateway, path: &str) -> String {
     let body = format!(
         "<e:Envelope xmlns:e='{ENVELOPE}'><e:Body><GetOrder xmlns='urn:orders'><id>7</id></GetOrder></e:Body></e:Envelope>"
     );
@@ -116,7 +116,7 @@ fn soap_call(gateway: &Gateway, path: &str) -> String {
     gateway.connect().ask(request).text()
 }
 
-fn json_call(gateway: &Gateway, path: &str, body: &str) -> Value {
+pub(crate) fn json_call(gateway: &Gateway, path: &str, body: &str) -> Value {
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: g\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     delta::{Changed, Delta},
-    holding::{HeldApplication, HeldSubscription, Holding, Mark, Shared, Terms},
+    holding::{HeldApi, HeldApplication, HeldSubscription, Holding, Mark, Shared, Terms},
     places::Places,
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The form's name; another form gets another number.
-const MAGIC: &[u8] = b"pasarela-held-4\n";
+const MAGIC: &[u8] = b"pasarela-held-5\n";
 const SUM: usize = 32;
 
 impl Holding {
@@ -28,6 +28,7 @@ impl Holding {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
         mark_to(&mut out, &self.mark);
+        rows(&mut out, self.apis.iter().map(HeldApi::values));
         rows(&mut out, self.organisations.iter().map(|(_, one)| one.write(Seal(())).0));
         rows(&mut out, self.plans.iter().map(|one| one.write(Seal(())).0));
         rows(&mut out, self.versions.iter().map(PlanVersion::values));
@@ -59,13 +60,14 @@ impl Holding {
         }
         let mut reader = Reader(body.strip_prefix(MAGIC).ok_or_else(cut)?);
         let mark = reader.mark()?;
+        let apis = reader.rows(HeldApi::read)?;
         let organisations = Places::of_sorted(reader.rows(noun)?);
         let plans = reader.rows(noun)?;
         let versions = reader.rows(PlanVersion::read)?;
         let mut shared = Shared::default();
         let applications = reader.each(|reader| reader.application(&mut shared))?;
         let applications = Places::of_sorted(applications);
-        Ok(Self { mark, organisations, applications, plans, versions })
+        Ok(Self { mark, apis, organisations, applications, plans, versions })
     }
 }
 
@@ -86,6 +88,8 @@ impl Delta {
                 Changed::NoPlan(id) => (6, vec![id_value(id.as_str())]),
                 Changed::Version(terms) => (7, terms.values()),
                 Changed::Subscription(now) => (8, now.write(Seal(())).0),
+                Changed::Api(now) => (9, now.values()),
+                Changed::NoApi(id) => (10, vec![id_value(id.as_str())]),
             };
             out.push(tag);
             row_to(&mut out, &row);
@@ -113,10 +117,24 @@ impl Delta {
                 6 => Changed::NoPlan(row.take()?),
                 7 => Changed::Version(PlanVersion::read(row)?),
                 8 => Changed::Subscription(noun(row)?),
+                9 => Changed::Api(HeldApi::read(row)?),
+                10 => Changed::NoApi(row.take()?),
                 _ => return Err(cut()),
             })
         })?;
         Ok(Self { mark, changes })
+    }
+}
+
+impl HeldApi {
+    fn values(&self) -> Vec<Value> {
+        let documents = Value::Text(Some(self.documents.to_string()));
+        [documents].into_iter().chain(self.api.write(Seal(())).0).collect()
+    }
+
+    fn read(mut row: Row) -> Result<Self, Error> {
+        let documents: String = row.take()?;
+        Ok(Self { documents: documents.into(), api: noun(row)? })
     }
 }
 

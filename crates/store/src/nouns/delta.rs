@@ -8,10 +8,10 @@
 use std::collections::BTreeSet;
 
 use pasarela_model::{
-    ApplicationId, Id as _, KeyId, OrganisationId, PlanId, StoredKey, SubscriptionId,
+    ApiId, ApplicationId, Id as _, KeyId, OrganisationId, PlanId, StoredKey, SubscriptionId,
 };
 
-use super::holding::{HeldApplication, HeldSubscription, Holding, Mark, Shared};
+use super::holding::{HeldApi, HeldApplication, HeldSubscription, Holding, Mark, Shared};
 use crate::{
     Application, ApplicationKey, Error, Noun, Organisation, Plan, PlanVersion, Subscription, Tx,
     column::Column as _,
@@ -43,6 +43,10 @@ pub struct Delta {
 /// Something as it is now; by its id alone where it is not there any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Changed {
+    /// An API, with its documents.
+    Api(HeldApi),
+    /// It is gone.
+    NoApi(ApiId),
     /// An organisation.
     Organisation(Organisation),
     /// It is gone, with all that was its own.
@@ -66,6 +70,8 @@ pub enum Changed {
 /// Where a [`Delta`] has changed a [`Holding`], by place.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Touched {
+    /// APIs, by id.
+    pub apis: BTreeSet<ApiId>,
     /// Organisations.
     pub organisations: BTreeSet<usize>,
     /// Applications, because of themselves or of what they own.
@@ -91,6 +97,10 @@ impl Tx {
         let (mut changes, mut owned) = (Vec::new(), Vec::new());
         for object in &objects {
             match object.split_once('_').map_or("", |(prefix, _)| prefix) {
+                ApiId::PREFIX => changes.push(match self.maybe(object).await? {
+                    Some(now) => Changed::Api(self.held_api(now).await?),
+                    None => Changed::NoApi(id(object)?),
+                }),
                 OrganisationId::PREFIX => changes.push(match self.maybe(object).await? {
                     Some(now) => Changed::Organisation(now),
                     None => Changed::NoOrganisation(id(object)?),
@@ -99,10 +109,14 @@ impl Tx {
                     Some(now) => Changed::Application(now),
                     None => Changed::NoApplication(id(object)?),
                 }),
-                PlanId::PREFIX => changes.push(match self.maybe(object).await? {
-                    Some(now) => Changed::Plan(now),
-                    None => Changed::NoPlan(id(object)?),
-                }),
+                PlanId::PREFIX => match self.maybe::<Plan>(object).await? {
+                    Some(now) => {
+                        // An API that names it is offered in its newest terms.
+                        let newest = self.plan_version(&now.id, now.latest).await?;
+                        changes.extend([Changed::Plan(now), Changed::Version(newest)]);
+                    }
+                    None => changes.push(Changed::NoPlan(id(object)?)),
+                },
                 // Keys and subscriptions are gone where their application is.
                 KeyId::PREFIX => owned.extend(self.maybe(object).await?.map(Changed::Key)),
                 SubscriptionId::PREFIX => {
@@ -167,6 +181,17 @@ impl Holding {
         let (mut touched, mut shared) = (Touched::default(), Shared::default());
         for change in &delta.changes {
             match change {
+                Changed::Api(now) => {
+                    touched.apis.insert(now.api.id.clone());
+                    match self.apis.binary_search_by(|one| one.api.id.cmp(&now.api.id)) {
+                        Ok(place) => self.apis.splice(place..=place, [now.clone()]).for_each(drop),
+                        Err(place) => self.apis.insert(place, now.clone()),
+                    }
+                }
+                Changed::NoApi(gone) => {
+                    touched.apis.insert(gone.clone());
+                    self.apis.retain(|one| one.api.id != *gone);
+                }
                 Changed::Organisation(now) => {
                     touched.organisations.insert(self.organisations.put(now.clone()));
                     touched.applications.extend(self.applications_of(&now.id));

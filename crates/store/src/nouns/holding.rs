@@ -10,7 +10,7 @@ use pasarela_model::{ApplicationId, KeyId, OrganisationId, StoredKey, Subscripti
 
 use super::places::{Placed, Places};
 use crate::{
-    Application, Error, Organisation, Plan, PlanVersion, Subscription, SubscriptionState, Tx,
+    Api, Application, Error, Organisation, Plan, PlanVersion, Subscription, SubscriptionState, Tx,
     column::Column as _,
 };
 
@@ -19,6 +19,8 @@ use crate::{
 pub struct Holding {
     /// The state of the store that it is.
     pub mark: Mark,
+    /// All APIs of the store, by id.
+    pub apis: Vec<HeldApi>,
     /// Everybody.
     pub organisations: Places<Organisation>,
     /// All applications, with what belongs to them.
@@ -38,6 +40,15 @@ pub struct Mark {
     pub audited: i64,
     /// That entry's seal: by it the log is known to be the same one.
     pub seal: [u8; 32],
+}
+
+/// An API with what is said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldApi {
+    /// Itself.
+    pub api: Api,
+    /// The documents that are in force, as one text; empty where it is not served.
+    pub documents: Arc<str>,
 }
 
 /// An application with all that is its own.
@@ -135,13 +146,27 @@ impl Tx {
         let mut all: Vec<_> = applications.into_iter().map(HeldApplication::new).collect();
         self.give_keys(&mut all).await?;
         self.give_subscriptions(&mut all).await?;
+        let mut apis = Vec::new();
+        for api in self.every().await? {
+            apis.push(self.held_api(api).await?);
+        }
         Ok(Holding {
             mark: self.mark().await?,
+            apis,
             organisations: Places::of_sorted(self.every().await?),
             applications: Places::of_sorted(all),
             plans: self.every().await?,
             versions: self.plan_versions_in_use().await?,
         })
+    }
+
+    /// An API with its documents.
+    pub(super) async fn held_api(&mut self, api: Api) -> Result<HeldApi, Error> {
+        let documents = match api.state.is_served() {
+            true => self.api_documents(&api.digest).await?,
+            false => Arc::default(),
+        };
+        Ok(HeldApi { api, documents })
     }
 
     /// The state that the store is in.

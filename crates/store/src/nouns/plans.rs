@@ -71,6 +71,22 @@ impl PlanVersion {
 }
 
 impl Tx {
+    /// All plans.
+    ///
+    /// # Errors
+    /// What every question to the store may meet.
+    pub async fn plans(&mut self) -> Result<Vec<Plan>, Error> {
+        self.every().await
+    }
+
+    /// The plan of this name.
+    ///
+    /// # Errors
+    /// What every question to the store may meet.
+    pub async fn plan_named(&mut self, name: &str) -> Result<Option<Plan>, Error> {
+        self.find("name", name.to_owned().to_value()).await
+    }
+
     /// Adds terms.
     ///
     /// # Errors
@@ -105,7 +121,7 @@ impl Tx {
         row.map_or_else(|| Err(Error::not_found("plan version", number)), PlanVersion::read)
     }
 
-    /// The terms that some subscription is on, of all plans.
+    /// The terms that some subscription is on, of all plans, and the newest of each.
     ///
     /// # Errors
     /// What every question to the store may meet.
@@ -113,7 +129,9 @@ impl Tx {
         let sql = "SELECT plan, number, rate_count, rate_per_ms, rate_burst, created \
                    FROM plan_versions WHERE EXISTS (SELECT 1 FROM subscriptions \
                    WHERE subscriptions.plan = plan_versions.plan \
-                   AND subscriptions.plan_version = plan_versions.number) ORDER BY plan, number";
+                   AND subscriptions.plan_version = plan_versions.number) \
+                   OR EXISTS (SELECT 1 FROM plans WHERE plans.id = plan_versions.plan \
+                   AND plans.latest = plan_versions.number) ORDER BY plan, number";
         let rows = self.query(sql, Vec::new()).await?;
         rows.into_iter().map(PlanVersion::read).collect()
     }

@@ -18,8 +18,11 @@ on_both! {
     several_may_open_at_once,
 }
 
+/// The last of ours.
+const LAST: i64 = OURS.len() as i64;
+
 const NEXT: Migration = Migration {
-    number: 2,
+    number: LAST + 1,
     name: "next",
     sql: "ALTER TABLE organisations ADD COLUMN note TEXT NOT NULL DEFAULT '';\n\
           CREATE TABLE notes (id TEXT NOT NULL PRIMARY KEY) STRICT;",
@@ -32,32 +35,37 @@ async fn run(bed: &Bed, known: &[Migration]) -> Result<(), Error> {
     done
 }
 
+/// Ours and one more.
+fn and(next: Migration) -> Vec<Migration> {
+    OURS.iter().copied().chain([next]).collect()
+}
+
 async fn an_empty_database_becomes_ours_and_opening_again_changes_nothing(bed: Bed) {
     if !bed.is_sqlite() {
         // A server's database is there before we are.
-        assert_eq!(Store::schema(&bed.place).await.unwrap(), Schema { has: 0, knows: 1 });
+        assert_eq!(Store::schema(&bed.place).await.unwrap(), Schema { has: 0, knows: LAST });
     } else {
         assert!(matches!(Store::schema(&bed.place).await, Err(Error::NotFound { .. })));
     }
     bed.open().await.close().await;
-    assert_eq!(Store::schema(&bed.place).await.unwrap(), Schema { has: 1, knows: 1 });
+    assert_eq!(Store::schema(&bed.place).await.unwrap(), Schema { has: LAST, knows: LAST });
     bed.open().await.close().await;
 }
 
 async fn f05_a_newer_database_is_left_alone(bed: Bed) {
-    run(&bed, &[OURS[0], NEXT]).await.unwrap();
+    run(&bed, &and(NEXT)).await.unwrap();
     let refused = Store::open(&bed.place).await.unwrap_err();
-    let newer = MigrationFault::Newer { has: 2, knows: 1 };
+    let newer = MigrationFault::Newer { has: LAST + 1, knows: LAST };
     assert!(matches!(&refused, Error::Migration(fault) if *fault == newer), "{refused}");
     assert!(Store::schema(&bed.place).await.is_err());
 }
 
 async fn a_migration_that_was_changed_is_refused(bed: Bed) {
-    run(&bed, &[OURS[0], NEXT]).await.unwrap();
+    run(&bed, &and(NEXT)).await.unwrap();
     let other = Migration { sql: "CREATE TABLE others (id TEXT) STRICT;", ..NEXT };
-    let refused = run(&bed, &[OURS[0], other]).await.unwrap_err();
+    let refused = run(&bed, &and(other)).await.unwrap_err();
     assert!(
-        matches!(&refused, Error::Migration(MigrationFault::Changed { number: 2, .. })),
+        matches!(&refused, Error::Migration(MigrationFault::Changed { number, .. }) if *number == LAST + 1),
         "{refused}"
     );
 }
@@ -68,8 +76,8 @@ async fn f05_a_migration_that_fails_leaves_the_old_form_whole(bed: Bed) {
     store.close().await;
     // The first statement is good, the second is not: neither may be there afterwards.
     let half = Migration { sql: "CREATE TABLE half (id TEXT) STRICT;\nCREATE NONSENSE;", ..NEXT };
-    run(&bed, &[OURS[0], half]).await.unwrap_err();
-    assert_eq!(Store::schema(&bed.place).await.unwrap().has, 1);
+    run(&bed, &and(half)).await.unwrap_err();
+    assert_eq!(Store::schema(&bed.place).await.unwrap().has, LAST);
     let engine = engine(&bed.place).await.unwrap();
     let asked = tx::read(&*engine, |tx| {
         Box::pin(async move { tx.query("SELECT id FROM half", vec![]).await.map(|_| ()) })
@@ -83,7 +91,7 @@ async fn data_survives_the_next_migration(bed: Bed) {
     let acme = organisation("acme");
     add(&store, &acme).await.unwrap();
     store.close().await;
-    run(&bed, &[OURS[0], NEXT]).await.unwrap();
+    run(&bed, &and(NEXT)).await.unwrap();
     let engine = engine(&bed.place).await.unwrap();
     let id = acme.id.clone();
     let kept = tx::read(&*engine, move |tx| {
