@@ -22,6 +22,7 @@ mod face;
 mod opening;
 mod related;
 mod sender;
+mod unheard;
 
 use crate::{plane::Plane, respond::Refusal};
 
@@ -31,6 +32,7 @@ pub(crate) use checked::{check_request, report};
 pub(crate) use face::call;
 pub(crate) use opening::open;
 pub(crate) use sender::sender;
+pub(crate) use unheard::{hear, hears, nobody};
 
 /// What is to be forwarded.
 #[derive(Debug)]

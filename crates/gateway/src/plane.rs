@@ -112,6 +112,8 @@ pub struct Plane {
     /// From where the calls of some applications may come.
     pub(crate) sources: Arc<Sources>,
     pub(crate) apis: Pages<ApiPlane>,
+    /// The APIs at which a message may say who sends it to those who may not see them otherwise.
+    pub(crate) unheard: Arc<[usize]>,
     /// What the APIs' parts name.
     pub(crate) texts: Arc<Texts>,
 }
@@ -289,7 +291,7 @@ impl Plane {
     ) -> Result<Self, CompileError> {
         let Callers { credentials, holders, tokens, sources } =
             Callers::compile(&snapshot, previous)?;
-        let Surface { router, texts, apis } = match previous {
+        let Surface { router, texts, apis, unheard } = match previous {
             Some(old) if old.has_the_apis_of(&snapshot) => {
                 let mut surface = old.surface();
                 subscribers::enter_changes(&snapshot, &mut surface.apis, old, now_ns);
@@ -311,6 +313,7 @@ impl Plane {
             tokens,
             sources,
             apis,
+            unheard,
             texts,
         })
     }
@@ -329,6 +332,7 @@ impl Plane {
             router: Arc::clone(&self.router),
             texts: Arc::clone(&self.texts),
             apis: self.apis.clone(),
+            unheard: Arc::clone(&self.unheard),
         }
     }
 
@@ -348,6 +352,7 @@ struct Surface {
     router: Arc<Router>,
     texts: Arc<Texts>,
     apis: Pages<ApiPlane>,
+    unheard: Arc<[usize]>,
 }
 
 impl Surface {
@@ -401,7 +406,9 @@ impl Surface {
             });
         }
         let router = Arc::new(Router::build(&snapshot.apis));
-        Ok(Self { router, texts: Arc::new(texts), apis: apis.into() })
+        let unheard = apis.iter().enumerate().filter(|(_, api)| api.says_itself());
+        let unheard = unheard.map(|(index, _)| index).collect();
+        Ok(Self { router, texts: Arc::new(texts), apis: apis.into(), unheard })
     }
 }
 

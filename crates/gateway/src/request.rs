@@ -78,12 +78,17 @@ async fn carry<'h, D: Downstream>(
 ) -> Result<(), Refusal> {
     has_room(worker)?;
     let plane = Rc::clone(&ctx.plane);
-    let target = match route(&plane, head, ctx)? {
-        Routed::Call(target) => target,
-        Routed::Office(door) => {
+    let target = match route(&plane, head, ctx) {
+        Ok(Routed::Call(target)) => target,
+        // Where some may be known by what they send, everybody is heard out before it is said that nothing is there.
+        Err(refusal) if refusal.code == Code::NoSuchApi && mediate::hears(&plane, head) => {
+            return Err(Box::pin(mediate::nobody(&plane, down, head, ctx)).await);
+        }
+        Err(refusal) => return Err(refusal),
+        Ok(Routed::Office(door)) => {
             return Box::pin(oauth::exchange(worker, &plane, door, down, head, ctx)).await;
         }
-        Routed::Contract(api, page) => {
+        Ok(Routed::Contract(api, page)) => {
             let caller = identify(&plane, api, head, ctx)?;
             may_read(&plane, api, &caller, ctx)?;
             return respond::contract(worker, down, head, ctx, &plane, (api, page)).await;
@@ -127,26 +132,67 @@ async fn carry_signed<'h, D: Downstream>(
     head: &'h Head,
     ctx: &mut Ctx<'h>,
 ) -> Result<(), Refusal> {
+    let asked = mediate::request(plane, target.api, down.framing(), head);
+    if may_see(plane, target.api, &by_key, ctx).is_ok() {
+        let mut order = asked?;
+        let (caller, ahead) = told(plane, target, (&mut order, by_key), down, head, ctx).await?;
+        let read = (target, caller, order, ahead);
+        return carry_told(worker, plane, read, down, head, ctx).await;
+    }
+    // A partner's API does not exist for others, however well they write to it: until it is known who writes, all is as it is
+    // where nothing is.
+    let (mut order, mut heard) = mediate::hear(plane, down, head, ctx).await?;
+    let told = told(plane, target, (&mut order, by_key), &mut heard, head, ctx).await;
+    let seen = told.and_then(|told| may_see(plane, target.api, &told.0, ctx).map(|()| told));
+    let (caller, ahead) = seen.map_err(|refusal| match refusal.silent {
+        true => refusal,
+        false => {
+            // Not counted and not logged as this API's, which takes time too.
+            (ctx.api, ctx.operation, ctx.application) = (None, None, None);
+            Refusal::no_api()
+        }
+    })?;
+    order.pace = asked?.pace;
+    if ahead.bytes.len() as u64 > plane.apis[target.api].body_bytes {
+        let why = "the body is larger than this API allows";
+        return Err(Refusal::new(Code::BodyTooLarge, why));
+    }
+    carry_told(worker, plane, (target, caller, order, ahead), &mut heard, head, ctx).await
+}
+
+/// Reads whose a message is.
+async fn told<D: Downstream>(
+    plane: &Rc<WorkerPlane>,
+    target: &Target,
+    (order, by_key): (&mut mediate::Order<'_>, Caller),
+    down: &mut D,
+    head: &Head,
+    ctx: &mut Ctx<'_>,
+) -> Result<(Caller, mediate::Ahead), Refusal> {
     let api = &plane.apis[target.api];
     let (Some(contract), Some(policy)) = (&api.soap, &api.security) else {
         return Err(Refusal::new(Code::Internal, "security without a contract"));
     };
-    let mut order = mediate::request(plane, target.api, down.framing(), head)?;
-    let known = may_see(plane, target.api, &by_key, ctx).is_ok();
-    let sent = async {
-        let mut ahead = mediate::open(contract, &mut order, down, head, ctx).await?;
-        let read = (&mut order, &mut ahead);
-        let caller = mediate::sender(plane, policy, read, by_key, down, head, ctx).await?;
-        Ok::<_, Refusal>((caller, ahead))
-    };
-    let (caller, ahead) = match sent.await {
-        Ok(sent) => sent,
-        // A partner's API does not exist for others, however well they write to it.
-        Err(refusal) if !known && !refusal.silent => return Err(Refusal::no_api()),
-        Err(refusal) => return Err(refusal),
-    };
+    let mut ahead = mediate::open(contract, order, down, head, ctx).await?;
+    let read = (order, &mut ahead);
+    let caller = mediate::sender(plane, policy, read, by_key, down, head, ctx).await?;
+    Ok((caller, ahead))
+}
+
+/// Carries a SOAP message whose sender is known.
+async fn carry_told<'h, D: Downstream>(
+    worker: &Worker,
+    plane: &Rc<WorkerPlane>,
+    (target, caller, order, ahead): (&Target, Caller, mediate::Order<'h>, mediate::Ahead),
+    down: &mut D,
+    head: &'h Head,
+    ctx: &mut Ctx<'h>,
+) -> Result<(), Refusal> {
     let permit = authorize(plane, target, caller, ctx)?;
     admit(worker, &permit, down, ctx).await?;
+    let Some(contract) = &plane.apis[target.api].soap else {
+        return Err(Refusal::new(Code::Internal, "a message without a contract"));
+    };
     let call = (&permit, &**contract);
     carry_message(worker, plane, call, (order, ahead), down, head, ctx).await
 }

@@ -116,6 +116,8 @@ pub(crate) fn route<'h>(
     };
     ctx.shown = shown.get();
     match found {
+        // Only a message on the SOAP face may still say who sends it.
+        Found::Api { soap: false, .. } if !visible => Err(Refusal::no_api()),
         Found::Api { api, operation, rest, soap } => {
             (ctx.api, ctx.operation, ctx.soap) = (Some(api), operation, soap);
             Ok(Routed::Call(Target { api, rest, soap }))

@@ -49,6 +49,21 @@ impl Process {
         Duration::from_millis(ticks.sum::<u64>() * 10)
     }
 
+    /// Processor time of the threads whose names begin so, to the nanosecond, as the scheduler counts it.
+    pub fn cpu_of(&self, threads: &str) -> Duration {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.id())).expect("a live process");
+        let spent = tasks.flatten().map(|task| {
+            let read = |file| std::fs::read_to_string(task.path().join(file)).unwrap_or_default();
+            match read("comm").starts_with(threads) {
+                true => {
+                    read("schedstat").split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
+                }
+                false => 0,
+            }
+        });
+        Duration::from_nanos(spent.sum())
+    }
+
     /// Open file descriptors.
     pub fn fds(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.id())).map_or(0, Iterator::count)

@@ -41,7 +41,26 @@ pub(crate) async fn open<D: Downstream>(
     ctx: &mut Ctx<'_>,
 ) -> Result<Ahead, Refusal> {
     let stated = Stated::read(head)?;
-    let mut message = Message::new(head, &stated)?;
+    let (opening, ahead) = opened(&stated, order, down, head).await?;
+    ctx.spoken = Some(match opening.version {
+        SoapVersion::V11 => Spoken::Soap11,
+        SoapVersion::V12 => Spoken::Soap12,
+    });
+    let api = ctx.api.map(|api| &ctx.plane.snapshot.apis[api]);
+    answers_to_us(&opening, api.map_or(&[], |api| &api.reply_to))?;
+    let pass_undeclared = api.is_some_and(|api| api.pass_undeclared);
+    ctx.operation = find(contract, pass_undeclared, &stated, &opening)?;
+    Ok(ahead)
+}
+
+/// Reads as much of the body as it takes to know how the message begins.
+pub(super) async fn opened<D: Downstream>(
+    stated: &Stated,
+    order: &mut Order<'_>,
+    down: &mut D,
+    head: &Head,
+) -> Result<(Envelope, Ahead), Refusal> {
+    let mut message = Message::new(head, stated)?;
     let mut reading = Reading::begin(down, order, 0).await?;
     let mut ahead = Ahead::default();
     let opening = loop {
@@ -61,17 +80,9 @@ pub(crate) async fn open<D: Downstream>(
             return Err(Refusal::new(Code::SoapInvalid, detail));
         }
     };
-    ctx.spoken = Some(match opening.version {
-        SoapVersion::V11 => Spoken::Soap11,
-        SoapVersion::V12 => Spoken::Soap12,
-    });
-    let api = ctx.api.map(|api| &ctx.plane.snapshot.apis[api]);
-    answers_to_us(&opening, api.map_or(&[], |api| &api.reply_to))?;
-    let pass_undeclared = api.is_some_and(|api| api.pass_undeclared);
-    ctx.operation = find(contract, pass_undeclared, &stated, &opening)?;
     ahead.body_at = opening.body_at;
     (ahead.parts, ahead.looked_at) = (message.related.take(), ahead.bytes.len());
-    Ok(ahead)
+    Ok((opening, ahead))
 }
 
 /// An address for answers that is not the other end of the connection has the service connect to wherever its
@@ -95,7 +106,7 @@ fn answers_to_us(opening: &Envelope, allowed: &[String]) -> Result<(), Refusal> 
 /// The operation that the body names, if nothing else that the message says contradicts it. A service may go by the
 /// action in the HTTP header, by `wsa:Action` or by the body; whoever guards it by one of them lets through what the
 /// service takes for something else (T49). `None`: it is let through without a name.
-fn find(
+pub(super) fn find(
     contract: &SoapContract,
     pass_undeclared: bool,
     stated: &Stated,

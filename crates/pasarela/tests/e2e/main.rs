@@ -20,6 +20,7 @@ mod forwarding;
 mod framing;
 mod h2_floods;
 mod h2_frames;
+mod hidden;
 mod hosts;
 mod limits;
 mod logs;
