@@ -105,6 +105,7 @@ impl Declared {
                     Credential::User { .. }
                     | Credential::Certificate(_)
                     | Credential::Subject(_)
+                    | Credential::TlsCertificate(_)
                     | Credential::Token { .. }
                     | Credential::Client { .. } => None,
                 })

@@ -110,7 +110,7 @@ fn begin(
                     peer,
                     tls: false,
                     server_name: None,
-                    client_certificate: false,
+                    peer_certificate: None,
                 };
                 let mut gauge = worker.observer.metrics.connection(listener);
                 serve_h1::serve(&worker, Conn::new(Stream::Tcp(stream)), origin, &mut gauge).await;
@@ -139,7 +139,7 @@ fn begin(
                     peer,
                     tls: true,
                     server_name: negotiated.server_name.as_deref().map(Rc::from),
-                    client_certificate: negotiated.peer.is_some(),
+                    peer_certificate: negotiated.peer,
                 };
                 let stream = Stream::Tls(Box::new(stream.into()));
                 match negotiated.alpn {

@@ -10,10 +10,13 @@ use std::{
 };
 
 use pasarela_model::Code;
-use pasarela_net::http1::{Head, Name};
+use pasarela_net::{
+    http1::{Head, Name},
+    tls::Peer,
+};
 
 use crate::{
-    identify::Shown,
+    identify::{Shown, Whence},
     observe::{Listener, Protocol, RequestId, Trace},
     parties::Held,
     sight::Place,
@@ -28,9 +31,9 @@ pub(crate) struct Origin {
     pub(crate) tls: bool,
     /// The name the TLS client asked for.
     pub(crate) server_name: Option<Rc<str>>,
-    /// Whether its handshake proved a client certificate; a connection made for one name may not
-    /// be used for another then (T14).
-    pub(crate) client_certificate: bool,
+    /// The client certificate that its handshake proved; a connection made for one name may not be used for another then
+    /// (T14).
+    pub(crate) peer_certificate: Option<Rc<Peer>>,
 }
 
 impl Origin {
@@ -138,6 +141,12 @@ impl<'h> Ctx<'h> {
     /// When it began, seconds since 1970.
     pub(crate) fn now(&self) -> u64 {
         self.unix_ns / 1_000_000_000
+    }
+
+    /// What says who calls, beside the head.
+    pub(crate) fn whence(&self) -> Whence<'h> {
+        let certificate = self.origin.peer_certificate.as_ref().map(|peer| peer.certificate());
+        Whence { place: self.place(), now: self.now(), certificate }
     }
 
     /// Where it comes from.

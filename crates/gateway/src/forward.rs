@@ -346,6 +346,11 @@ impl Call<'_, '_> {
 
     /// What the gateway says about the caller (T7): rebuilt, whatever the caller said itself.
     fn put_own(&self, ctx: &Ctx<'_>, put: &mut impl Put) {
+        if self.plane.client_cert
+            && let Some(peer) = &ctx.origin.peer_certificate
+        {
+            put.put(b"Client-Cert", client_cert(peer.leaf()).as_bytes());
+        }
         let mut text = self.worker.take_small();
         if ctx.trusted {
             for (id, _, value) in self.head.fields() {
@@ -423,6 +428,11 @@ impl<'a> Hop<'a> {
         }
         Some(hop)
     }
+}
+
+/// A certificate as RFC 9440 §2.2 has it: a byte sequence of structured fields.
+fn client_cert(der: &[u8]) -> String {
+    format!(":{}:", base64_simd::STANDARD.encode_to_string(der))
 }
 
 /// Of the fields that tell who is calling, the ones a trusted proxy may say.

@@ -1,9 +1,12 @@
-//! Identify: who calls, by API key or an issuer's token; one that is shown has to be a good one. A key stays here, a token
-//! goes on to the service. Who sends a SOAP message may be told by the message instead, once it was read: that is
+//! Identify: who calls, by API key, an issuer's token or the certificate of the connection; one that is shown has to be a good
+//! one, and all that are shown are one application's. A key stays here, a token goes on to the service. Who sends a SOAP message may be told by the message instead, once it was read: that is
 //! `mediate::sender`.
 
 use pasarela_model::{Code, Visibility};
-use pasarela_net::http1::{Head, Name};
+use pasarela_net::{
+    http1::{Head, Name},
+    tls::PeerCertificate,
+};
 
 use crate::{
     credentials::{Presented, present, well_formed},
@@ -40,6 +43,8 @@ pub(crate) enum Unknown {
     Client,
     /// It is good, and its application may not call from here.
     Place(By),
+    /// The certificate is of two applications, or of another one than what was shown beside it.
+    OfTwo,
 }
 
 /// Whose is what a request shows; `Ok(None)`: it shows nothing.
@@ -61,18 +66,45 @@ pub(crate) enum By {
     Key,
     /// An issuer's token.
     Token,
+    /// The certificate of its connection.
+    Certificate,
 }
 
-/// Whose is what was shown. `now`: seconds since 1970.
-pub(crate) fn whose(plane: &WorkerPlane, head: &Head, place: Place, now: u64) -> Shown {
-    let Some(known) = shown_by(plane, head, now)? else { return Ok(None) };
-    match plane.sources.allow(known.application, place) {
+/// What says who calls, beside the head of the request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whence<'a> {
+    /// Where it comes from.
+    pub(crate) place: Place,
+    /// Seconds since 1970.
+    pub(crate) now: u64,
+    /// The certificate that the connection was made with, a good one.
+    pub(crate) certificate: Option<&'a PeerCertificate>,
+}
+
+/// Whose is what was shown.
+pub(crate) fn whose(plane: &WorkerPlane, head: &Head, whence: Whence<'_>) -> Shown {
+    let said = said_by(plane, head, whence.now)?;
+    let known = match whence.certificate {
+        None => said,
+        Some(certificate) => {
+            let holder = plane.certificates.find(certificate).map_err(|_| Unknown::OfTwo)?;
+            match (said, holder) {
+                (Some(said), Some(holder)) if said.application != holder => {
+                    return Err(Unknown::OfTwo);
+                }
+                (None, Some(application)) => Some(Known { application, by: By::Certificate }),
+                (said, _) => said,
+            }
+        }
+    };
+    let Some(known) = known else { return Ok(None) };
+    match plane.sources.allow(known.application, whence.place) {
         true => Ok(Some(known)),
         false => Err(Unknown::Place(known.by)),
     }
 }
 
-fn shown_by(plane: &WorkerPlane, head: &Head, now: u64) -> Shown {
+fn said_by(plane: &WorkerPlane, head: &Head, now: u64) -> Shown {
     let fields = Fields(head);
     let shown = match present(&fields) {
         Presented::Token(token) if plane.tokens.is_empty() => well_formed(token),
@@ -112,7 +144,7 @@ pub(crate) fn identify(
     let api = &plane.apis[api];
     let shown = match ctx.shown {
         Some(shown) => shown,
-        None => whose(plane, head, ctx.place(), ctx.now()),
+        None => whose(plane, head, ctx.whence()),
     };
     ctx.shown = Some(shown);
     match shown {
@@ -165,6 +197,7 @@ pub(crate) fn unknown(why: Unknown, head: &Head) -> Refusal {
             let why = "the application may not call from this address";
             return Refusal::new(Code::NetworkRefused, why);
         }
+        Unknown::OfTwo => "the certificate and what is shown beside it are of two applications",
         Unknown::Client => "the token is good, but no application here goes by its client",
         Unknown::Token(refused) => {
             let detail = format!("the token is refused: {refused}");

@@ -7,6 +7,7 @@
 mod accept;
 mod admit;
 mod authorize;
+mod certificates;
 pub mod cluster;
 pub mod credentials;
 mod ctx;

@@ -34,6 +34,7 @@ use smallvec::SmallVec;
 use self::callers::Callers;
 pub(crate) use self::subscribers::{Subscriber, Subscribers};
 use crate::{
+    certificates::Certificates,
     cluster::{Budget, Cluster, Shares, hash_key},
     credentials::{CredentialIndex, SharedKey},
     jwt::{BadKeys, Ring},
@@ -109,6 +110,8 @@ pub struct Plane {
     /// Messages that came and may not come again.
     pub(crate) remembered: Remembered,
     pub(crate) tokens: Arc<Tokens>,
+    /// Who is known by a client certificate.
+    pub(crate) certificates: Arc<Certificates>,
     /// From where the calls of some applications may come.
     pub(crate) sources: Arc<Sources>,
     pub(crate) apis: Pages<ApiPlane>,
@@ -138,6 +141,8 @@ pub(crate) struct ApiPlane {
     pub(crate) wsdl: bool,
     /// Its servers see the caller's `Host`.
     pub(crate) preserve_host: bool,
+    /// Its servers are told the certificate of the caller's connection.
+    pub(crate) client_cert: bool,
     /// What its servers speak.
     pub(crate) http: HttpVersion,
     /// Where its counters are.
@@ -289,7 +294,7 @@ impl Plane {
         metrics: &Metrics,
         now_ns: u64,
     ) -> Result<Self, CompileError> {
-        let Callers { credentials, holders, tokens, sources } =
+        let Callers { credentials, certificates, holders, tokens, sources } =
             Callers::compile(&snapshot, previous)?;
         let Surface { router, texts, apis, unheard } = match previous {
             Some(old) if old.has_the_apis_of(&snapshot) => {
@@ -312,6 +317,7 @@ impl Plane {
             remembered,
             tokens,
             sources,
+            certificates,
             apis,
             unheard,
             texts,
@@ -378,6 +384,7 @@ impl Surface {
                 upgrade: api.upgrade,
                 wsdl: api.contract.as_ref().is_some_and(|contract| contract.wsdl),
                 preserve_host: upstream.preserve_host,
+                client_cert: api.client_cert,
                 http: upstream.http,
                 slot,
                 subscribers: Subscribers::None,

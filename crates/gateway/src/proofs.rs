@@ -38,7 +38,10 @@ pub(crate) fn holders(applications: &Pages<Application>) -> Result<Holders, usiz
     for (index, application) in applications.iter().enumerate() {
         for credential in &application.credentials {
             match credential {
-                Credential::ApiKey(_) | Credential::Token { .. } | Credential::Client { .. } => (),
+                Credential::ApiKey(_)
+                | Credential::TlsCertificate(_)
+                | Credential::Token { .. }
+                | Credential::Client { .. } => (),
                 Credential::User { name, password } => {
                     let password = match password {
                         Password::Text(text) => KnownPassword::text(text.expose()),

@@ -64,6 +64,12 @@ pub(crate) fn route<'h>(
     head: &'h Head,
     ctx: &mut Ctx<'h>,
 ) -> Result<Routed, Refusal> {
+    if let Some(peer) = &ctx.origin.peer_certificate
+        && !peer.is_good(ctx.now())
+    {
+        let why = "the client certificate of this connection is over or revoked";
+        return Err(Refusal::new(Code::CertificateOver, why));
+    }
     let (authority, target) = split_target(head)?;
     ctx.host = host(head, authority, ctx)?;
     let target = path::normalise(target).map_err(bad_path)?;
@@ -78,10 +84,10 @@ pub(crate) fn route<'h>(
         return Ok(Routed::Office(door));
     }
     // Found out once, and only where somebody asks.
-    let (place, now) = (ctx.place(), ctx.now());
+    let (whence, place) = (ctx.whence(), ctx.place());
     let shown = Cell::new(None);
     let who = || {
-        let found: Shown = shown.get().unwrap_or_else(|| whose(plane, head, place, now));
+        let found: Shown = shown.get().unwrap_or_else(|| whose(plane, head, whence));
         shown.set(Some(found));
         found.ok().flatten().map(|known| known.application)
     };
@@ -202,7 +208,7 @@ fn host<'h>(
         (Some(field), None) => field,
     };
     let name = host_name(value).ok_or_else(|| invalid("the host is not a host name"))?;
-    if ctx.origin.client_certificate
+    if ctx.origin.peer_certificate.is_some()
         && ctx.origin.server_name.as_deref().is_some_and(|sni| !name.eq_ignore_ascii_case(sni))
     {
         return Err(Refusal::new(

@@ -30,11 +30,12 @@ pub use scopes::{ApiScopes, Asked, SCOPE_BYTES_MAX, Scopes, scope_fault};
 pub use secret::Secret;
 pub use security::{Password, UserPasswords, WsSecurity, X509};
 pub use snapshot::{
-    ActiveHealth, Api, Application, Balance, Check, Checks, ClientAuth, Concurrency, Credential,
-    Face, HashKey, HeaderMatch, HostPattern, HttpVersion, ImportedDocument, IpNet, KeyDigest,
-    Operation, Organisation, OrganisationKind, PassiveHealth, PathSegment, PathTemplate, Plan,
-    Quota, QuotaOver, QuotaWindow, Rate, Reference, Retries, ServedContract, Snapshot, StoredKey,
-    Subscription, Timeouts, Upstream, UpstreamTarget, UpstreamTls, Visibility,
+    ActiveHealth, Api, Application, Balance, CertificateName, Check, Checks, ClientAuth,
+    Concurrency, Credential, Face, HashKey, HeaderMatch, HostPattern, HttpVersion,
+    ImportedDocument, IpNet, KeyDigest, Operation, Organisation, OrganisationKind, PassiveHealth,
+    PathSegment, PathTemplate, Plan, Quota, QuotaOver, QuotaWindow, Rate, Reference, Retries,
+    ServedContract, Snapshot, StoredKey, Subscription, Timeouts, Upstream, UpstreamTarget,
+    UpstreamTls, Visibility,
 };
 pub use time::{NotATime, Timestamp};
 pub use token::{TokenAlgorithm, TokenIssuer, TokenKeys};

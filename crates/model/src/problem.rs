@@ -102,6 +102,7 @@ codes! {
     ShareUsed = "GW0060", 429, Caller, "share_used", "Too many calls at a time for the share";
     ScopeMissing = "GW0065", 403, Caller, "scope_missing", "The credential does not reach as far as this operation";
     NetworkRefused = "GW0070", 403, Caller, "network_refused", "Calls from this address are not taken";
+    CertificateOver = "GW0071", 403, Caller, "certificate_over", "The client certificate is no longer good";
 }
 
 #[cfg(test)]

@@ -80,6 +80,8 @@ pub struct Api {
     pub plans: Vec<usize>,
     /// Whether `Upgrade` (WebSocket) may turn a connection into a tunnel (T3).
     pub upgrade: bool,
+    /// Whether the service is told the certificate that its caller's connection was made with (RFC 9440).
+    pub client_cert: bool,
     /// L12 for this API, bytes of a request body; `None`: the general limit.
     pub body_bytes: Option<u64>,
 }
@@ -106,6 +108,7 @@ impl Api {
             upstream,
             plans: Vec::new(),
             upgrade: false,
+            client_cert: false,
             body_bytes: None,
         }
     }
@@ -616,6 +619,8 @@ pub enum Credential {
     Certificate(Vec<u8>),
     /// The subject of a certificate of WS-Security that an authority issued whom the API trusts.
     Subject(String),
+    /// What the certificate that it shows in a TLS handshake is called.
+    TlsCertificate(CertificateName),
     /// What the tokens of an issuer call it.
     Token {
         /// Index into [`Snapshot::issuers`].
@@ -630,6 +635,19 @@ pub enum Credential {
         /// By what its secrets are known: as many as are good at a time.
         secrets: Vec<StoredKey>,
     },
+}
+
+/// What a certificate is known by: one of its names to the letter, or a digest. Never its common name (T22).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum CertificateName {
+    /// A DNS name among its alternative names, lower case.
+    Dns(String),
+    /// A URI among them, as it is written there.
+    Uri(String),
+    /// SHA-256 of its public key (SubjectPublicKeyInfo): stays when the certificate is renewed.
+    Key([u8; 32]),
+    /// SHA-256 of all of it.
+    Whole([u8; 32]),
 }
 
 /// SHA-256 of an API key's bytes.

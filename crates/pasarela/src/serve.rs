@@ -428,7 +428,7 @@ fn tls_config(settings: &Settings) -> ServerTlsConfig {
             .collect(),
         client: settings.tls.client,
         client_ca_pem: settings.tls.client_ca_pem.clone(),
-        client_crl_pem: None,
+        client_crl_pem: settings.tls.client_crl_pem.clone(),
     }
 }
 

@@ -92,6 +92,7 @@ pub(crate) fn keys_of(application: &Application) -> impl Iterator<Item = KeyDige
         Credential::User { .. }
         | Credential::Certificate(_)
         | Credential::Subject(_)
+        | Credential::TlsCertificate(_)
         | Credential::Token { .. }
         | Credential::Client { .. } => None,
     });

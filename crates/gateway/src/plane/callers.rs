@@ -10,6 +10,7 @@ use pasarela_soap::security::Holders;
 
 use super::{CompileError, Plane};
 use crate::{
+    certificates::Certificates,
     credentials::{CredentialIndex, Held, keys_of},
     proofs,
     sight::Sources,
@@ -20,6 +21,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Callers {
     pub(super) credentials: CredentialIndex,
+    pub(super) certificates: Arc<Certificates>,
     pub(super) holders: Arc<Holders>,
     pub(super) tokens: Arc<Tokens>,
     pub(super) sources: Arc<Sources>,
@@ -34,6 +36,7 @@ impl Callers {
             let keys = CredentialIndex::build(&snapshot.applications);
             return Ok(Self {
                 credentials: keys.map_err(CompileError::SharedKey)?,
+                certificates: Arc::new(Certificates::new(&snapshot.applications)),
                 holders: holders(snapshot)?,
                 tokens: tokens(snapshot, None)?,
                 sources: Arc::new(Sources::new(&snapshot.applications)),
@@ -53,6 +56,10 @@ impl Callers {
         let same_apis = before.snapshot.apis.is_same(&snapshot.apis);
         Ok(Self {
             credentials,
+            certificates: match changes.proofs {
+                true => Arc::new(Certificates::new(&snapshot.applications)),
+                false => Arc::clone(&before.certificates),
+            },
             holders: match changes.proofs {
                 true => holders(snapshot)?,
                 false => Arc::clone(&before.holders),

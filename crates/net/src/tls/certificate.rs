@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKey
 use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, RootCertStore};
 use sha2::{Digest, Sha256};
-use webpki::EndEntityCert;
+use webpki::{BorrowedCertRevocationList, EndEntityCert};
 
 use super::{CertificateProblem, provider};
 
@@ -37,6 +37,8 @@ pub struct PeerCertificate {
     pub dns_names: Vec<String>,
     /// URI names, such as SPIFFE ids, as they are.
     pub uri_names: Vec<String>,
+    /// End of its time, seconds since 1970; `None` if it could not be read.
+    pub not_after: Option<u64>,
 }
 
 impl PeerCertificate {
@@ -48,6 +50,9 @@ impl PeerCertificate {
             key_sha256: Sha256::digest(certificate.subject_public_key_info()).into(),
             dns_names: certificate.valid_dns_names().map(str::to_ascii_lowercase).collect(),
             uri_names: certificate.valid_uri_names().map(str::to_owned).collect(),
+            not_after: not_after(leaf)
+                .and_then(|end| end.duration_since(SystemTime::UNIX_EPOCH).ok())
+                .map(|end| end.as_secs()),
         })
     }
 }
@@ -102,6 +107,13 @@ pub(super) fn revocation_lists(
     if lists.is_empty() { Err(CertificateProblem::NoRevocationList) } else { Ok(lists) }
 }
 
+/// Whether a PEM file holds lists of revoked certificates that can be used, and no broken one.
+pub fn are_revocation_lists(pem: &[u8]) -> bool {
+    revocation_lists(pem).is_ok_and(|lists| {
+        lists.iter().all(|list| BorrowedCertRevocationList::from_der(list).is_ok())
+    })
+}
+
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateProblem> {
     let chain = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
@@ -114,7 +126,7 @@ fn has_section(pem: &[u8], name: &str) -> bool {
 }
 
 /// The `notAfter` of a certificate (RFC 5280 section 4.1), or `None` if it is not where it should
-/// be. Our own certificates only, and nothing is decided by it.
+/// be. Nothing is decided by it but when to look again.
 fn not_after(leaf: &[u8]) -> Option<SystemTime> {
     let (tag, certificate, _) = element(leaf)?;
     let (_, to_be_signed, _) = element((tag == SEQUENCE).then_some(certificate)?)?;

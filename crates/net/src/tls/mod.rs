@@ -17,9 +17,10 @@ use rustls::crypto::aws_lc_rs::{self, cipher_suite, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::{CertificateError, SupportedCipherSuite};
 
+pub use certificate::are_revocation_lists;
 pub use certificate::{CertificateFacts, PeerCertificate};
 pub use client::ClientTls;
-pub use server::{CertifiedPem, Negotiated, ServerTls, ServerTlsConfig, TlsAcceptor};
+pub use server::{CertifiedPem, Negotiated, Peer, ServerTls, ServerTlsConfig, TlsAcceptor};
 
 /// Why a TLS configuration cannot be used. Found when the configuration is read, never while
 /// serving.

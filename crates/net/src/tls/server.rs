@@ -6,17 +6,20 @@
 //!
 //! Tickets are stateless and their keys shared by all workers, so that a client may resume on any
 //! of them. What a full handshake checked about a client's certificate is checked again when it
-//! resumes (T22): a ticket outlives neither the certificate nor our trust in it.
+//! resumes (T22): a ticket outlives neither the certificate nor our trust in it. Nor does a connection: [`Peer::is_good`].
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use pasarela_model::{ClientAuth, Secret};
 use rustls::crypto::GetRandomFailed;
 use rustls::crypto::aws_lc_rs::Ticketer;
-use rustls::pki_types::UnixTime;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{
     ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert, WebPkiClientVerifier,
@@ -67,6 +70,8 @@ pub struct ServerTlsConfig {
 #[derive(Debug, Clone)]
 pub struct ServerTls {
     live: Arc<RwLock<Arc<Live>>>,
+    /// Rises when what client certificates are checked against changes.
+    trust: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -86,7 +91,7 @@ impl ServerTls {
     /// When a certificate, key or list cannot be used; the error tells which.
     pub fn new(config: &ServerTlsConfig) -> Result<Self, TlsError> {
         let live = Live::build(config, None)?;
-        Ok(Self { live: Arc::new(RwLock::new(Arc::new(live))) })
+        Ok(Self { live: Arc::new(RwLock::new(Arc::new(live))), trust: Arc::default() })
     }
 
     /// Uses other settings for handshakes from now on. Tickets stay valid unless what client
@@ -95,14 +100,20 @@ impl ServerTls {
     /// # Errors
     /// As [`Self::new`]; then the old settings stay.
     pub fn replace(&self, config: &ServerTlsConfig) -> Result<(), TlsError> {
-        let live = Live::build(config, Some(&self.live()))?;
+        let before = self.live();
+        let live = Live::build(config, Some(&before))?;
+        let trusts_others = live.client_trust != before.client_trust;
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
+        if trusts_others {
+            self.trust.fetch_add(1, Ordering::Release);
+        }
         Ok(())
     }
 
     /// What one connection needs for its handshake.
     pub fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor { live: self.live() }
+        let trust = self.trust.load(Ordering::Acquire);
+        TlsAcceptor { live: self.live(), tls: self.clone(), trust }
     }
 
     /// What our certificates say, in the order of the configuration: for warnings before they
@@ -299,17 +310,19 @@ impl ResolvesServerCert for ByName {
 #[derive(Debug, Clone)]
 pub struct TlsAcceptor {
     live: Arc<Live>,
+    tls: ServerTls,
+    trust: u64,
 }
 
 /// What a handshake agreed on and found out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Negotiated {
     /// The protocol to speak.
     pub alpn: Alpn,
     /// The name the client asked for (SNI), lower case.
     pub server_name: Option<String>,
     /// The client's certificate, verified now.
-    pub peer: Option<PeerCertificate>,
+    pub peer: Option<Rc<Peer>>,
     /// `TLSv1.2` or `TLSv1.3`, for logs.
     pub version: &'static str,
     /// The cipher suite's registered name, for logs.
@@ -346,22 +359,22 @@ impl TlsAcceptor {
             self.live
                 .recheck(connection)
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-            Negotiated::of(connection)
+            Negotiated::of(connection, self)
         };
         Ok((stream, negotiated))
     }
 }
 
 impl Negotiated {
-    fn of(connection: &ServerConnection) -> Self {
-        let leaf = connection.peer_certificates().and_then(<[_]>::first);
+    fn of(connection: &ServerConnection, acceptor: &TlsAcceptor) -> Self {
+        let chain = connection.peer_certificates().unwrap_or_default();
         Self {
             alpn: match connection.alpn_protocol() {
                 Some(b"h2") => Alpn::Http2,
                 _ => Alpn::Http1,
             },
             server_name: connection.server_name().map(str::to_ascii_lowercase),
-            peer: leaf.and_then(PeerCertificate::read),
+            peer: Peer::new(chain, acceptor).map(Rc::new),
             version: connection
                 .protocol_version()
                 .and_then(|version| version.as_str())
@@ -372,5 +385,66 @@ impl Negotiated {
                 .unwrap_or_default(),
             resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         }
+    }
+}
+
+/// The client's side of a connection, by the certificate that it showed.
+#[derive(Debug)]
+pub struct Peer {
+    certificate: PeerCertificate,
+    /// The leaf first, as they came.
+    chain: Vec<CertificateDer<'static>>,
+    tls: ServerTls,
+    /// The trust that it was last verified under…
+    trust: Cell<u64>,
+    /// …and when that has to be done again, seconds since 1970: at its end, or in a minute where that cannot be read.
+    until: Cell<u64>,
+    good: Cell<bool>,
+}
+
+impl Peer {
+    fn new(chain: &[CertificateDer<'_>], acceptor: &TlsAcceptor) -> Option<Self> {
+        let certificate = PeerCertificate::read(chain.first()?)?;
+        Some(Self {
+            certificate,
+            chain: chain.iter().map(|one| one.clone().into_owned()).collect(),
+            tls: acceptor.tls.clone(),
+            trust: Cell::new(acceptor.trust),
+            until: Cell::new(0),
+            good: Cell::new(true),
+        })
+    }
+
+    /// What the certificate says.
+    pub fn certificate(&self) -> &PeerCertificate {
+        &self.certificate
+    }
+
+    /// The leaf, DER.
+    pub fn leaf(&self) -> &[u8] {
+        self.chain.first().map_or(&[], |leaf| leaf)
+    }
+
+    /// Whether it would still get in: its time is not over, and it is trusted under the rules of now, however long the
+    /// connection has been open (T22, L36). `now`: seconds since 1970. Looks closely only where something has changed.
+    pub fn is_good(&self, now: u64) -> bool {
+        let trust = self.tls.trust.load(Ordering::Acquire);
+        if trust != self.trust.get() || now >= self.until.get() {
+            self.trust.set(trust);
+            self.until.set(self.certificate.not_after.unwrap_or(now + 60).max(now + 1));
+            self.good.set(self.is_verified(now));
+        }
+        self.good.get()
+    }
+
+    fn is_verified(&self, now: u64) -> bool {
+        let live = self.tls.live();
+        let (Some(verifier), Some((leaf, intermediates))) =
+            (&live.verifier, self.chain.split_first())
+        else {
+            return false;
+        };
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
+        verifier.verify_client_cert(leaf, intermediates, now).is_ok()
     }
 }

@@ -23,7 +23,7 @@ use super::{
     ws_security,
 };
 
-pub(crate) const KEYS: [&str; 27] = [
+pub(crate) const KEYS: [&str; 28] = [
     "name",
     "version",
     "contract",
@@ -51,6 +51,7 @@ pub(crate) const KEYS: [&str; 27] = [
     "ws_security",
     "scopes",
     "preserve_host",
+    "client_cert",
 ];
 
 /// Second pass over the APIs. `None` where one has a fault: then the file is refused anyhow.
@@ -241,6 +242,7 @@ fn one(
         fields.get(key).map_or(Some(false), |node| walk.flag(node, &format!("`{key}`")))
     };
     let (upgrade, preserve_host) = (flag("upgrade"), flag("preserve_host"));
+    let client_cert = flag("client_cert");
     let undeclared = fields.get("undeclared").map_or(Some(false), |node| {
         walk.word(node, "`undeclared`", &[("refuse", false), ("pass", true)])
     });
@@ -334,6 +336,7 @@ fn one(
         upstream,
         plans: plans?,
         upgrade: upgrade?,
+        client_cert: client_cert?,
         body_bytes: body_bytes?,
     })
 }

@@ -67,6 +67,7 @@ codes! {
     ScopeOperation = "CF0111", "Scopes are given to an operation that is not there";
     Issuing = "CF0112", "Tokens cannot be issued so";
     Shadowed = "CF0113", "The gateway answers at an address of an API";
+    ClientCertificate = "CF0120", "A client certificate is not named as one can be known";
     QuotaUnused = "CF0901", "Quotas are checked, not enforced yet";
     PriceUnused = "CF0902", "Prices are checked, not charged yet";
     SmtpUnused = "CF0903", "The SMTP listener is checked, not opened yet";

@@ -11,6 +11,7 @@
 pub mod address;
 mod apis;
 mod checks;
+mod client_certificates;
 mod contracts;
 pub(crate) mod edit;
 pub mod fault;

@@ -8,6 +8,7 @@ use pasarela_model::{
 use sha2::{Digest as _, Sha256};
 
 use super::{
+    client_certificates,
     fault::{Code, Span},
     issuers,
     names::{Item, Section},
@@ -20,12 +21,13 @@ use super::{
 };
 
 pub(crate) const ORGANISATION_KEYS: [&str; 2] = ["name", "kind"];
-pub(crate) const APPLICATION_KEYS: [&str; 10] = [
+pub(crate) const APPLICATION_KEYS: [&str; 11] = [
     "name",
     "organisation",
     "subscriptions",
     "keys",
     "tokens",
+    "client_certificates",
     "users",
     "certificates",
     "networks",
@@ -68,6 +70,7 @@ struct Taken {
     /// By which application, as messages call it, and in which line.
     keys: HashMap<KeyDigest, (String, u32)>,
     proofs: proofs::Taken,
+    client_certificates: client_certificates::Taken,
     clients: issuers::Clients,
     own_clients: oauth::Clients,
 }
@@ -132,6 +135,8 @@ fn application(
     });
     let name = item.name.as_ref().map_or("", |name| name.shown.as_str());
     let proofs = proofs::read(walk, fields, name, &mut taken.proofs);
+    let certificates =
+        client_certificates::read(walk, fields, name, &mut taken.client_certificates);
     let tokens = fields
         .get("tokens")
         .map_or(Some(Vec::new()), |node| taken.clients.read(walk, node, name, offer.issuers));
@@ -144,7 +149,7 @@ fn application(
         name: item.name.as_ref()?.value.clone(),
         organisation: organisation.map_or(Some(None), |found| found.map(Some))?,
         subscriptions: subscriptions?,
-        credentials: [credentials?, proofs?, tokens?, clients?].concat(),
+        credentials: [credentials?, proofs?, certificates?, tokens?, clients?].concat(),
         networks: networks?,
         scopes: scopes?,
         ..Application::default()

@@ -5,6 +5,7 @@
 //! certificate, a key with a pass phrase.
 
 use pasarela_model::Secret;
+use pasarela_net::tls::are_revocation_lists;
 use pasarela_soap::security::{Certificate as Signers, authority};
 use rustls::{
     crypto::aws_lc_rs::sign::any_supported_type,
@@ -22,6 +23,8 @@ use super::{
 
 /// Bytes of a PEM file. The system's bundle of authorities has about 200 KiB.
 const PEM_BYTES_MAX: u64 = 4 << 20;
+/// Bytes of a file of revocation lists: that of a large authority has some.
+const CRL_BYTES_MAX: u64 = 16 << 20;
 
 /// Reads the files named by `cert` and `key`, both of which have to be there.
 pub(crate) fn certificate_and_key(walk: &Walk<'_>, fields: &Fields<'_>) -> Option<Certificate> {
@@ -88,6 +91,32 @@ pub(crate) fn signer(walk: &Walk<'_>, node: &Node) -> Option<(Text, Vec<u8>)> {
             None
         }
     }
+}
+
+/// Reads a file with the one certificate that somebody shows, in DER.
+pub(super) fn leaf(walk: &Walk<'_>, node: &Node) -> Option<(Text, Vec<u8>)> {
+    let (text, _, chain) = certificates(walk, node, "a certificate")?;
+    match chain.as_slice() {
+        [one] => Some((text, one.to_vec())),
+        _ => {
+            let message = format!("{} holds more than one certificate.", text.shown);
+            let cure = "Name a PEM file with the certificate of the application, and no other.";
+            walk.fault(Code::Certificate, text.span, message, cure);
+            None
+        }
+    }
+}
+
+/// Reads a file of revocation lists.
+pub(super) fn revocation_lists(walk: &Walk<'_>, node: &Node) -> Option<Vec<u8>> {
+    let (text, pem) = walk.file(node, "a revocation list", CRL_BYTES_MAX)?;
+    if are_revocation_lists(&pem) {
+        return Some(pem);
+    }
+    let message = format!("{} holds no revocation list that can be used.", text.shown);
+    let cure = "Name a PEM file with sections BEGIN X509 CRL, as the authority gives it out.";
+    walk.fault(Code::Certificate, text.span, message, cure);
+    None
 }
 
 type Chain = Vec<CertificateDer<'static>>;

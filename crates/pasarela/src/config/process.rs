@@ -107,7 +107,8 @@ fn tls(walk: &Walk<'_>, root: &Fields<'_>, listening: bool) -> Option<Tls> {
             "Add `tls: 0.0.0.0:8443` under `listen`.",
         );
     }
-    let fields = walk.fields(node, "`tls`", &["certificates", "client", "client_ca"])?;
+    let fields =
+        walk.fields(node, "`tls`", &["certificates", "client", "client_ca", "client_crl"])?;
     let cure = "Write `certificates: [{ cert: site.pem, key: site.key }]`.";
     let certificates = walk.need(&fields, "certificates", cure).and_then(|node| {
         let items = walk.list(node, "`certificates`")?;
@@ -135,6 +136,15 @@ fn tls(walk: &Walk<'_>, root: &Fields<'_>, listening: bool) -> Option<Tls> {
         .get("client")
         .map_or(Some(ClientAuth::Off), |node| walk.word(node, "`client`", &modes));
     let client_ca_pem = fields.get("client_ca").map(|node| pem::authorities(walk, node));
+    let client_crl_pem = fields.get("client_crl").map(|node| pem::revocation_lists(walk, node));
+    if client == Some(ClientAuth::Off) && client_crl_pem.is_some() {
+        walk.warn(
+            Code::NoEffect,
+            fields.key_span("client_crl"),
+            "`client_crl` has no effect: clients are not asked for a certificate.",
+            "Add `client: required` or `client: optional`.",
+        );
+    }
     match (client, &client_ca_pem) {
         (Some(ClientAuth::Optional | ClientAuth::Required), None) => walk.fault(
             Code::TlsIncomplete,
@@ -154,6 +164,7 @@ fn tls(walk: &Walk<'_>, root: &Fields<'_>, listening: bool) -> Option<Tls> {
         certificates: certificates?,
         client: client?,
         client_ca_pem: client_ca_pem.flatten(),
+        client_crl_pem: client_crl_pem.flatten(),
     })
 }
 

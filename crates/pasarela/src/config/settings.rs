@@ -82,6 +82,8 @@ pub struct Tls {
     pub client: ClientAuth,
     /// PEM certificates that client certificates are checked against; there unless `client` is off.
     pub client_ca_pem: Option<Vec<u8>>,
+    /// PEM lists of certificates that are revoked.
+    pub client_crl_pem: Option<Vec<u8>>,
 }
 
 /// A certificate chain and its key, PEM; they are known to belong together.

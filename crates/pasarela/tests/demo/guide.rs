@@ -8,7 +8,8 @@ use std::{fs, path::Path};
 
 use pasarela::{commands::explain, config};
 use pasarela_model::Code;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+use pasarela_testkit::Authority;
+use rcgen::{CertificateParams, KeyPair};
 
 #[test]
 fn every_sample_of_the_guide_is_accepted() {
@@ -78,13 +79,11 @@ fn whole(sample: &str) -> String {
 }
 
 fn write_files(folder: &Path) {
-    let authority_key = KeyPair::generate().unwrap();
-    let mut authority = CertificateParams::new(Vec::<String>::new()).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = authority.self_signed(&authority_key).unwrap();
+    let authority = Authority::new("partners");
     for name in ["partners.pem", "inner-ca.pem"] {
-        fs::write(folder.join(name), authority.pem()).unwrap();
+        fs::write(folder.join(name), &authority.pem).unwrap();
     }
+    fs::write(folder.join("revoked.pem"), authority.revokes(&[4711])).unwrap();
     for name in ["example", "other", "gateway"] {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new([format!("{name}.example")]).unwrap();

@@ -10,6 +10,7 @@ mod admission;
 mod balance;
 mod bodies;
 mod carry;
+mod client_certificates;
 mod contracts;
 mod drain;
 mod early_answers;

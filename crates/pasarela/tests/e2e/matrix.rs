@@ -35,11 +35,13 @@ enum Shown {
     Keys(&'static str, &'static str),
     /// A token of the issuer's for this client, that is good for so many seconds.
     Token(&'static str, i64),
+    /// On connections of TLS, a certificate for these names; by the first an application is known.
+    Certificate(&'static [&'static str]),
     /// In SOAP messages, a user with this password; a key beside it.
     User(&'static str, &'static str, &'static str),
 }
 
-use Shown::{Keys, Nothing, Token, User};
+use Shown::{Certificate, Keys, Nothing, Token, User};
 
 /// Who asks: a name, what is shown, and whose that is. `good`: what is shown is what it should be.
 struct Identity {
@@ -81,6 +83,15 @@ const WHO: &[Identity] = &[
     by("a token of one who is at home somewhere", Token("homely", 300), Who::Application("homely")),
     by("a token that ran out", Token("ours", -300), Who::Bad),
     by("a token for nobody", Token("stranger", 300), Who::Bad),
+    by("a partner's certificate", Certificate(&["acme.example"]), Who::Application("acme")),
+    by("the owner's certificate", Certificate(&["ours.example"]), Who::Application("ours")),
+    by(
+        "a certificate of one who is at home somewhere",
+        Certificate(&["homely.example"]),
+        Who::Application("homely"),
+    ),
+    by("a certificate of nobody's", Certificate(&["else.example"]), Who::Nobody),
+    by("a certificate of two", Certificate(&["acme.example", "ours.example"]), Who::Bad),
     by_message("a user", User("acme", "acme", ""), Who::Nobody, Who::Application("acme")),
     by_message(
         "a user of the owner's",
@@ -177,13 +188,14 @@ fn key(name: &str) -> String {
 /// A gateway with all the APIs, that believes this machine about who calls.
 fn with_apis(builder: Builder, upstream: &Upstream, authority: &Authority) -> Builder {
     authority.issue(&["api.example"]).write(builder.folder(), "one");
+    std::fs::write(builder.folder().join("ca.pem"), &authority.pem).expect("writing a certificate");
     let mut builder = builder
         .listen("internal: 127.0.0.1:0")
         .listen("tls: 127.0.0.1:0")
         .limit("keep_alive_idle: 2m")
         .file("things.json", OPENAPI)
         .file("parcels.wsdl", crate::soap::WSDL)
-        .top("trusted_proxies: [127.0.0.1]\ntls: { certificates: [{ cert: one.pem, key: one.key }] }");
+        .top("trusted_proxies: [127.0.0.1]\ntls: { certificates: [{ cert: one.pem, key: one.key }], client: optional, client_ca: ca.pem }");
     for api in apis() {
         let mut more = format!("visibility: {}\n", api.visibility);
         if api.networks {
@@ -217,7 +229,8 @@ fn with_applications(mut builder: Builder, issuer: &Ed25519KeyPair) -> Builder {
         let name = application.name;
         top += &format!(
             "  - name: {name}\n    keys: [{{ file: {name}.key }}]\n    tokens: [{{ issuer: login, client: {name} }}]\n    \
-             users: [{{ name: {name}, password: {{ file: {name}.key }} }}]\n"
+             users: [{{ name: {name}, password: {{ file: {name}.key }} }}]\n    \
+             client_certificates: [{{ dns: {name}.example }}]\n"
         );
         if !application.kind.is_empty() {
             top += &format!("    organisation: {}\n", application.kind);
@@ -244,7 +257,8 @@ struct Asking<'g> {
     /// What the names in [`Shown::Keys`] stand for.
     keys: &'g BTreeMap<String, String>,
     applications: &'static [Application],
-    connections: HashMap<&'static str, RawClient>,
+    /// By listener, and by the names on the certificate that they were made with.
+    connections: HashMap<(&'static str, &'static [&'static str]), RawClient>,
     /// Answers where nothing is.
     missing: HashMap<(&'static str, From, Probe), Plain>,
     cells: usize,
@@ -314,7 +328,11 @@ impl<'g> Asking<'g> {
 
     fn one(&mut self, who: &Identity, from: From, api: &Api, probe: Probe) -> Option<String> {
         let known = |name: &str| self.applications.iter().find(|one| one.name == name);
-        let expected = cell(api, probe, from, (who.who, who.sender), &known);
+        let (named, sender) = match who.shown {
+            Certificate(_) if from.listener != "tls" => (Who::Nobody, Who::Nobody),
+            _ => (who.who, who.sender),
+        };
+        let expected = cell(api, probe, from, (named, sender), &known);
         let answer = self.ask(who, from, &api.name(), probe);
         self.cells += 1;
         let what = || format!("{} asks {probe:?} of {} from {from:?}", who.name, api.name());
@@ -351,7 +369,7 @@ impl<'g> Asking<'g> {
         let name = |name: &str| self.keys.get(name).cloned().unwrap_or_else(|| key(name));
         let mut message = envelope("");
         match who.shown {
-            Shown::Nothing => (),
+            Shown::Nothing | Shown::Certificate(_) => (),
             Shown::Keys(direct, bearer) => {
                 if !direct.is_empty() {
                     fields += &format!("X-API-Key: {}\r\n", name(direct));
@@ -383,18 +401,25 @@ impl<'g> Asking<'g> {
             "{method} {path} HTTP/1.1\r\nHost: api.example\r\nX-Forwarded-For: {}\r\n{fields}\r\n{body}",
             from.address
         );
+        let names = match who.shown {
+            Certificate(names) if from.listener == "tls" => names,
+            _ => &[],
+        };
+        let place = (from.listener, names);
         let mut client =
-            self.connections.remove(from.listener).unwrap_or_else(|| self.connect(from));
+            self.connections.remove(&place).unwrap_or_else(|| self.connect(from, names));
         let answer = client.ask(request);
         if !answer.closes() {
-            self.connections.insert(from.listener, client);
+            self.connections.insert(place, client);
         }
         answer
     }
 
-    fn connect(&self, from: From) -> RawClient {
+    fn connect(&self, from: From, names: &[&str]) -> RawClient {
+        let tls = ClientTls::new("api.example", self.authority);
         match from.listener {
-            "tls" => self.gateway.connect_tls(&ClientTls::new("api.example", self.authority)),
+            "tls" if names.is_empty() => self.gateway.connect_tls(&tls),
+            "tls" => self.gateway.connect_tls(&tls.identity(self.authority.issue(names))),
             listener => RawClient::connect(self.gateway.address_of(listener)),
         }
     }
