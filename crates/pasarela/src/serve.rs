@@ -228,6 +228,9 @@ fn start(
         false => (None, snapshot, None),
     };
     let mut signing = Signing::in_folder(data);
+    if let Some(administration) = &administration {
+        runtime.block_on(signing.share(&administration.control, snapshot.issuing.is_some()));
+    }
     signing.fill(&mut snapshot)?;
     let epoch = Instant::now();
     let generation = snapshot.generation;

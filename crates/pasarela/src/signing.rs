@@ -1,7 +1,9 @@
 //! The keys that our tokens are signed with: in a file of the data folder that nobody else may read, a new one each month.
 //!
 //! A key is published a day before it signs, so that whoever keeps the published ones has it in time; one that signs no more stays
-//! until the last of its tokens has ended.
+//! until the last of its tokens has ended. Nodes that share a store share them ([`shared`]).
+
+mod shared;
 
 use std::{
     fs, io,
@@ -17,8 +19,9 @@ use base64_simd::STANDARD;
 use pasarela_gateway::oauth::new_key;
 use pasarela_model::{LIFETIME_MAX, Secret, SigningKey, Snapshot};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
-use crate::admin;
+use crate::admin::{self, Desk};
 
 const FILE: &str = "signing-keys.json";
 const COMING: &str = "signing-keys.new";
@@ -36,6 +39,11 @@ const DAY: u64 = 24 * 3600;
 pub(crate) struct Signing {
     folder: PathBuf,
     keys: Arc<[SigningKey]>,
+    /// Whether tokens are issued.
+    issues: watch::Sender<bool>,
+    /// Says that the file is another one now, by way of the store.
+    told: watch::Sender<()>,
+    come: watch::Receiver<()>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,7 +60,19 @@ struct WrittenKey {
 
 impl Signing {
     pub(crate) fn in_folder(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), keys: Arc::default() }
+        let (told, come) = watch::channel(());
+        let (issues, _) = watch::channel(false);
+        Self { folder: folder.to_owned(), keys: Arc::default(), issues, told, come }
+    }
+
+    /// Has all nodes on this store sign with the same keys, from now on and for as long as the process lives.
+    pub(crate) async fn share(&self, desk: &Desk, issues: bool) {
+        if issues && let Some(control) = desk.get() {
+            shared::look(&self.folder, control.store()).await;
+        }
+        let (folder, desk) = (self.folder.clone(), desk.clone());
+        let shared = shared::share(folder, desk, self.issues.subscribe(), self.told.clone());
+        tokio::task::spawn_local(shared);
     }
 
     /// Gives the keys to a snapshot that issues tokens.
@@ -60,6 +80,8 @@ impl Signing {
     /// # Errors
     /// When there are none, and none can be kept.
     pub(crate) fn fill(&mut self, snapshot: &mut Snapshot) -> anyhow::Result<()> {
+        self.issues
+            .send_if_modified(|was| std::mem::replace(was, snapshot.issuing.is_some()) != *was);
         let Some(issuing) = &mut snapshot.issuing else { return Ok(()) };
         if let Err(error) = self.turn(now()) {
             let what = "the keys that tokens are signed with";
@@ -73,74 +95,86 @@ impl Signing {
         Ok(())
     }
 
-    /// Waits until a key comes or goes. Without keys that is never.
-    pub(crate) async fn due(&self) {
-        let Some(last) = self.keys.last() else { return std::future::pending().await };
-        let gone = self.keys.iter().map(|key| key.until + AFTER).min();
-        let next = gone.unwrap_or(u64::MAX).min(last.until - AHEAD);
-        loop {
-            // A clock that is set forward is noticed within the hour; what failed is tried again in a minute.
-            let left = next.saturating_sub(now()).clamp(60, 3600);
-            tokio::time::sleep(Duration::from_secs(left)).await;
-            if now() >= next {
-                return;
+    /// Waits until a key comes or goes.
+    pub(crate) async fn due(&mut self) {
+        let gone = self.keys.iter().map(|key| key.until + AFTER);
+        let next = gone.chain(self.keys.last().map(|last| last.until - AHEAD)).min();
+        let due = async {
+            loop {
+                // A clock that is set forward is noticed within the hour; what failed is tried again in a minute.
+                let left = next.unwrap_or(u64::MAX).saturating_sub(now()).clamp(60, 3600);
+                tokio::time::sleep(Duration::from_secs(left)).await;
+                if next.is_some_and(|next| now() >= next) {
+                    return;
+                }
             }
+        };
+        tokio::select! {
+            () = due => {}
+            // The other end is ours too, so it is never closed.
+            _ = self.come.changed() => {}
         }
     }
 
     /// Has the keys that there should be now. The file counts: another process may have made them.
     fn turn(&mut self, now: u64) -> anyhow::Result<()> {
-        let kept = self.read()?;
-        match turned(&kept, now) {
-            None => self.keys = kept.into(),
-            Some((mut keys, missing)) => {
-                if let Some((from, until)) = missing {
-                    let pkcs8 = new_key().context("the system gives no random numbers")?;
-                    keys.push(SigningKey { pkcs8, from, until });
-                }
-                self.write(&keys)?;
+        let kept = read(&self.folder)?;
+        self.keys = match grown(&kept, now)? {
+            None => kept.into(),
+            Some(keys) => {
+                write(&self.folder, &keys)?;
                 tracing::info!(keys = keys.len(), "the keys that sign tokens are renewed");
-                self.keys = keys.into();
+                keys.into()
             }
-        }
+        };
         Ok(())
     }
+}
 
-    fn read(&self) -> anyhow::Result<Vec<SigningKey>> {
-        let path = self.folder.join(FILE);
-        let bytes = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            read => Secret::new(read.with_context(|| path.display().to_string())?),
-        };
-        // What is wrong with it is not told: it would show some of it.
-        let unread = || anyhow::anyhow!("{} is not what was written there", path.display());
-        let written: Written = serde_json::from_slice(bytes.expose()).map_err(|_| unread())?;
-        let keys = written.keys.into_iter().map(|key| {
-            let pkcs8 = STANDARD.decode_to_vec(key.pkcs8).map_err(|_| unread())?;
-            Ok(SigningKey { pkcs8: Secret::new(pkcs8), from: key.from, until: key.until })
-        });
-        keys.collect()
-    }
+fn read(folder: &Path) -> anyhow::Result<Vec<SigningKey>> {
+    let path = folder.join(FILE);
+    let bytes = match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => Secret::new(read.with_context(|| path.display().to_string())?),
+    };
+    // What is wrong with it is not told: it would show some of it.
+    let unread = || anyhow::anyhow!("{} is not what was written there", path.display());
+    let written: Written = serde_json::from_slice(bytes.expose()).map_err(|_| unread())?;
+    let keys = written.keys.into_iter().map(|key| {
+        let pkcs8 = STANDARD.decode_to_vec(key.pkcs8).map_err(|_| unread())?;
+        Ok(SigningKey { pkcs8: Secret::new(pkcs8), from: key.from, until: key.until })
+    });
+    keys.collect()
+}
 
-    fn write(&self, keys: &[SigningKey]) -> anyhow::Result<()> {
-        let keys = keys.iter().map(|key| WrittenKey {
-            pkcs8: STANDARD.encode_to_string(key.pkcs8.expose()),
-            from: key.from,
-            until: key.until,
-        });
-        let text = Secret::new(serde_json::to_vec(&Written { keys: keys.collect() })?);
-        let (coming, path) = (self.folder.join(COMING), self.folder.join(FILE));
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let written = || {
-            let mut file = options.open(&coming)?;
-            file.write_all(text.expose())?;
-            file.sync_all()?;
-            fs::rename(&coming, &path)?;
-            fs::File::open(&self.folder)?.sync_all()
-        };
-        written().with_context(|| path.display().to_string())
+fn write(folder: &Path, keys: &[SigningKey]) -> anyhow::Result<()> {
+    let keys = keys.iter().map(|key| WrittenKey {
+        pkcs8: STANDARD.encode_to_string(key.pkcs8.expose()),
+        from: key.from,
+        until: key.until,
+    });
+    let text = Secret::new(serde_json::to_vec(&Written { keys: keys.collect() })?);
+    let (coming, path) = (folder.join(COMING), folder.join(FILE));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let written = || {
+        let mut file = options.open(&coming)?;
+        file.write_all(text.expose())?;
+        file.sync_all()?;
+        fs::rename(&coming, &path)?;
+        fs::File::open(folder)?.sync_all()
+    };
+    written().with_context(|| path.display().to_string())
+}
+
+/// The keys with those that are missing and without those that nobody needs; `None`: all is as it should be.
+fn grown(keys: &[SigningKey], now: u64) -> anyhow::Result<Option<Vec<SigningKey>>> {
+    let Some((mut keys, missing)) = turned(keys, now) else { return Ok(None) };
+    if let Some((from, until)) = missing {
+        let pkcs8 = new_key().context("the system gives no random numbers")?;
+        keys.push(SigningKey { pkcs8, from, until });
     }
+    Ok(Some(keys))
 }
 
 /// When a new key signs, and until when.

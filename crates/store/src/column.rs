@@ -98,6 +98,19 @@ impl Column for [u8; 32] {
     }
 }
 
+impl Column for Vec<u8> {
+    fn to_value(&self) -> Value {
+        Value::Bytes(Some(self.clone()))
+    }
+
+    fn from_value(value: Option<Value>) -> Result<Self, Error> {
+        match value {
+            Some(Value::Bytes(Some(bytes))) => Ok(bytes),
+            _ => wrong("bytes"),
+        }
+    }
+}
+
 impl Column for KeyDigest {
     fn to_value(&self) -> Value {
         self.0.to_value()

@@ -28,6 +28,11 @@ pub(crate) struct Migration {
 pub(crate) const OURS: &[Migration] = &[
     Migration { number: 1, name: "nouns", sql: include_str!("../migrations/0001-nouns.sql") },
     Migration { number: 2, name: "apis", sql: include_str!("../migrations/0002-apis.sql") },
+    Migration {
+        number: 3,
+        name: "signing keys",
+        sql: include_str!("../migrations/0003-signing-keys.sql"),
+    },
 ];
 
 /// Why a database and this binary do not fit.

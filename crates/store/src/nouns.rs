@@ -11,6 +11,7 @@ mod organisations;
 mod people;
 mod places;
 mod plans;
+mod signing;
 mod subscriptions;
 
 pub use answers::Answered;

@@ -5,7 +5,9 @@ use aws_lc_rs::{
     signature::{Ed25519KeyPair, KeyPair as _},
 };
 use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
-use pasarela_testkit::{Gateway, Outcome, Response, Upstream, eventually, seconds};
+use pasarela_testkit::{
+    Gateway, Outcome, Response, Upstream, eventually, postgres_database, seconds,
+};
 use serde_json::{Value, json};
 
 use crate::{KEY, gateway};
@@ -23,7 +25,13 @@ const OAUTH: &str = "oauth: { issuer: \"http://127.0.0.1\", audience: rates, lif
 
 /// `acme` may read by its plan; `other` has a client too, and subscribes to nothing.
 fn start(upstream: &Upstream) -> Gateway {
+    start_on(upstream, "")
+}
+
+/// With more at the top of the file.
+fn start_on(upstream: &Upstream, more: &str) -> Gateway {
     gateway()
+        .top(more)
         .file("rates.yaml", CONTRACT)
         .file("acme.secret", "acme secret/+\n".replace(' ', "-"))
         .file("next.secret", KEY)
@@ -327,4 +335,20 @@ fn tokens_outlive_the_process_that_signed_them() {
     use std::os::unix::fs::PermissionsExt as _;
     assert_eq!(kept.permissions().mode() & 0o777, 0o600);
     assert!(!gateway.log().contains("acme-secret"));
+}
+
+#[test]
+fn nodes_on_one_store_take_each_others_tokens() {
+    let Some(url) = postgres_database() else { return };
+    let upstream = Upstream::ok("fine");
+    let storage = format!("storage: \"{url}\"");
+    let (one, two) = (start_on(&upstream, &storage), start_on(&upstream, &storage));
+    let form = format!("{GRANT}&{ACME}");
+    for (from, to) in [(&one, &two), (&two, &one)] {
+        let token = token_of(&post(from, "", &form));
+        assert_eq!(call(to, "GET", "/rates/rates", &token).status, 200, "{}", to.log());
+    }
+    let kept =
+        |node: &Gateway| std::fs::read(node.folder().join("data/signing-keys.json")).unwrap();
+    assert_eq!(kept(&one), kept(&two));
 }

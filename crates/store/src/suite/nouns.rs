@@ -1,6 +1,6 @@
 //! What holds for every noun, and the rules between them.
 
-use pasarela_model::{KeyDigest, OrganisationKind, StoredKey};
+use pasarela_model::{KeyDigest, OrganisationKind, Secret, SigningKey, StoredKey};
 
 use super::{Bed, add, at, entry, id, on_both, organisation};
 use crate::{
@@ -21,6 +21,7 @@ on_both! {
     t30_a_log_that_was_tampered_with_names_the_entry,
     l41_an_answer_is_kept_with_its_question_for_a_day,
     a_key_is_known_by_its_digest_and_does_not_print_it,
+    signing_keys_are_kept_in_their_order_and_the_log_says_when_without_showing_them,
 }
 
 fn application(of: &Organisation, name: &str) -> Application {
@@ -366,4 +367,30 @@ async fn a_key_is_known_by_its_digest_and_does_not_print_it(bed: Bed) {
     }
     // A digest prints as four of its bytes, wherever the row is shown.
     assert!(!format!("{held:?}").contains("0505050505"), "{held:?}");
+}
+
+async fn signing_keys_are_kept_in_their_order_and_the_log_says_when_without_showing_them(bed: Bed) {
+    let store = bed.open().await;
+    let key = |name: &str, from| SigningKey { pkcs8: Secret::new(name), from, until: from + 10 };
+    let (one, two) = (key("CANARY one", 1), key("CANARY two", 5));
+    let keep = |keys: Vec<SigningKey>| {
+        let store = &store;
+        async move {
+            let work = store
+                .write(move |tx| Box::pin(async move { tx.keep_signing_keys(&keys, at(1)).await }));
+            work.await.unwrap();
+            store.read(|tx| Box::pin(async move { tx.signing_keys().await })).await.unwrap()
+        }
+    };
+    assert_eq!(keep(vec![two.clone(), one.clone()]).await, [one, two.clone()]);
+    assert_eq!(keep(vec![two.clone()]).await, [two]);
+    let slice = Slice::default();
+    let log = store.read(move |tx| {
+        Box::pin(async move { tx.audit_page(&AuditFilter::default(), &slice).await })
+    });
+    let log = log.await.unwrap();
+    assert_eq!(log.items.len(), 2);
+    assert_eq!(log.items[0].entry.after.as_deref(), Some("[[5,15]]"));
+    assert!(!format!("{log:?}").contains("CANARY"));
+    store.close().await;
 }
