@@ -4,6 +4,7 @@
 //! schemas, parameters and responses alone. What it cannot read it reports, all of it at once;
 //! a path or a method that would silently not be served is a fault.
 
+mod guard;
 pub(crate) mod joined;
 mod security;
 
@@ -15,6 +16,7 @@ use pasarela_model::{Operation, PathTemplate, ServedContract};
 
 use joined::Joined;
 
+pub use self::guard::{Guard, TakenTokens, with_guard};
 use crate::{
     Contract, ContractFault, Faults, Position, template,
     tree::{self, Member, Node, Object, Syntax, TreeLimits, Value},

@@ -115,7 +115,7 @@ impl Office {
         let issuer = &issuing.issuer;
         let metadata = json!({
             "issuer": issuer,
-            "token_endpoint": format!("{issuer}{}", ADDRESSES[0]),
+            "token_endpoint": token_url(issuing),
             "jwks_uri": format!("{issuer}{}", ADDRESSES[2]),
             "response_types_supported": [],
             "grant_types_supported": ["client_credentials"],
@@ -240,6 +240,11 @@ impl Office {
             _ => Err(Denied::Client { basic: form.basic, wait }),
         }
     }
+}
+
+/// Where tokens are.
+pub(crate) fn token_url(issuing: &Issuing) -> String {
+    format!("{}{}", issuing.issuer, ADDRESSES[0])
 }
 
 /// What an application may ask for: what it was granted itself, and by the plans of its subscriptions.

@@ -18,7 +18,11 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use pasarela_contract::{openapi, soap::SoapContract, wsdl};
+use pasarela_contract::{
+    openapi::{self, Guard, TakenTokens},
+    soap::SoapContract,
+    wsdl,
+};
 use pasarela_model::{
     Api, HashKey, HttpVersion, IpNet, Operation, Pages, PathSegment, ServedContract, Snapshot,
     Timeouts, UpstreamTls, Visibility,
@@ -38,6 +42,7 @@ use crate::{
     cluster::{Budget, Cluster, Shares, hash_key},
     credentials::{CredentialIndex, SharedKey},
     jwt::{BadKeys, Ring},
+    oauth,
     observe::{Metrics, Slot},
     proofs::{self, Remembered},
     router::Router,
@@ -226,14 +231,18 @@ pub(crate) struct ContractPages {
 }
 
 impl ContractPages {
-    fn new(contract: &ServedContract, soap: Option<&SoapContract>, version: u32) -> Self {
+    fn new(
+        contract: &ServedContract,
+        soap: Option<&SoapContract>,
+        (api, snapshot): (&Api, &Snapshot),
+    ) -> Self {
+        let json = |document: &str| ContractPage::new(JSON, &guarded(document, api, snapshot));
         if !contract.wsdl {
             let marked = openapi::with_server(&contract.document, ADDRESS_MARK);
-            let openapi = Some(ContractPage::new(JSON, &marked));
-            return Self { openapi, wsdl: FxHashMap::default() };
+            return Self { openapi: Some(json(&marked)), wsdl: FxHashMap::default() };
         }
-        let described = soap.map(|soap| soap.openapi(ADDRESS_MARK, version));
-        let openapi = described.map(|document| ContractPage::new(JSON, &document));
+        let described = soap.map(|soap| soap.openapi(ADDRESS_MARK, api.version));
+        let openapi = described.map(|document| json(&document));
         let names = contract.imports.iter().map(|document| document.name.as_str());
         let page = |name: &str| {
             let marked = wsdl::served(contract, name, &format!("{ADDRESS_MARK}/soap"))?;
@@ -246,6 +255,25 @@ impl ContractPages {
     pub(crate) fn wsdl(&self, name: &str) -> Option<&ContractPage> {
         self.wsdl.get(name)
     }
+}
+
+/// An OpenAPI document that says what callers have to show here.
+fn guarded(document: &str, api: &Api, snapshot: &Snapshot) -> String {
+    let numbers = api.operations.iter().enumerate();
+    let numbers: FxHashMap<&str, usize> =
+        numbers.map(|(at, one)| (one.name.as_str(), at)).collect();
+    let asked = |name: &str| match (&api.scopes, numbers.get(name)) {
+        (Some(scopes), Some(number)) => scopes.asked(Some(*number)),
+        _ => &[],
+    };
+    let url = snapshot.issuing.as_ref().map(oauth::token_url);
+    let tokens = match &url {
+        Some(url) => TakenTokens::Ours(url),
+        None if snapshot.issuers.is_empty() => TakenTokens::None,
+        None => TakenTokens::Issuers,
+    };
+    let keyed = !api.plans.is_empty();
+    openapi::with_guard(document, &Guard { keyed, tokens, asked: &asked })
 }
 
 impl ApiPlane {
@@ -276,9 +304,9 @@ impl ApiPlane {
     }
 
     /// The contract of this API, if it has one.
-    pub(crate) fn contract(&self, api: &Api) -> Option<&ContractPages> {
+    pub(crate) fn contract(&self, api: &Api, snapshot: &Snapshot) -> Option<&ContractPages> {
         let contract = api.contract.as_ref()?;
-        let pages = || ContractPages::new(contract, self.soap.as_deref(), self.version);
+        let pages = || ContractPages::new(contract, self.soap.as_deref(), (api, snapshot));
         Some(self.contract.get_or_init(pages))
     }
 }

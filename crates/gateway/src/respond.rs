@@ -230,7 +230,7 @@ pub(crate) async fn contract<D: Downstream>(
     (api, page): (usize, Page),
 ) -> Result<(), Refusal> {
     let (runtime, api) = (&plane.apis[api], &plane.snapshot.apis[api]);
-    let Some(pages) = runtime.contract(api) else { return Err(Refusal::no_api()) };
+    let Some(pages) = runtime.contract(api, &plane.snapshot) else { return Err(Refusal::no_api()) };
     let page = match page {
         Page::OpenApi => pages.openapi.as_ref(),
         Page::Wsdl => pages.wsdl(document_asked(ctx.query).unwrap_or_default()),

@@ -203,6 +203,30 @@ fn the_metadata_lead_to_the_keys_and_tokens_are_good_by_them() {
 }
 
 #[test]
+fn the_contract_that_is_served_says_what_callers_have_to_show() {
+    let upstream = Upstream::ok("fine");
+    let gateway = start(&upstream);
+    let document = gateway.connect().ask(format!(
+        "GET /rates/openapi.json HTTP/1.1\r\nHost: a\r\n{}\r\n",
+        format_args!(
+            "Authorization: Bearer {}\r\n",
+            token_of(&post(&gateway, "", &format!("{GRANT}&{ACME}")))
+        )
+    ));
+    assert_eq!(document.status, 200, "{}", document.brief());
+    let document: Value = serde_json::from_str(&document.text()).unwrap();
+    let schemes = &document["components"]["securitySchemes"];
+    assert_eq!(schemes["pasarelaKey"]["name"], "X-API-Key");
+    let flow = &schemes["pasarelaToken"]["flows"]["clientCredentials"];
+    assert_eq!(flow["tokenUrl"], "http://127.0.0.1/oauth/token");
+    assert_eq!(flow["scopes"], json!({"read": "", "write": ""}));
+    let (get, put) = (&document["paths"]["/rates"]["get"], &document["paths"]["/rates"]["put"]);
+    let ways = |scope: &str| json!([{"pasarelaKey": []}, {"pasarelaToken": [scope]}]);
+    assert_eq!((&get["security"], &put["security"]), (&ways("read"), &ways("write")));
+    assert_eq!(document["security"], json!([{"pasarelaKey": []}, {"pasarelaToken": []}]));
+}
+
+#[test]
 fn t18_nobody_but_us_makes_tokens_of_ours() {
     let upstream = Upstream::ok("fine");
     let gateway = start(&upstream);
