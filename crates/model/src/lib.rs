@@ -7,6 +7,7 @@
 mod id;
 mod issuing;
 mod limits;
+mod mail;
 mod pages;
 mod problem;
 mod rest;
@@ -23,6 +24,7 @@ pub use id::{
 };
 pub use issuing::{Issuing, LIFETIME_MAX, SigningKey};
 pub use limits::Limits;
+pub use mail::{MailAddress, is_domain};
 pub use pages::Pages;
 pub use problem::{Code, Side};
 pub use rest::{Dates, Mtom, Numbers, RestFace, RestOperation, RestParameter};

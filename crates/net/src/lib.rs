@@ -14,6 +14,7 @@ pub mod http1;
 pub mod http2;
 pub mod listen;
 pub mod pool;
+pub mod smtp;
 pub mod stream;
 pub mod timer;
 pub mod tls;

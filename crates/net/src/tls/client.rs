@@ -36,6 +36,18 @@ impl ClientTls {
     /// When a certificate, key, authority or name cannot be used, or the machine's own authorities
     /// are needed and there are none.
     pub fn new(settings: &UpstreamTls, alpn_h2: bool) -> Result<Arc<Self>, TlsError> {
+        Self::offering(settings, if alpn_h2 { b"h2" } else { b"http/1.1" })
+    }
+
+    /// The same for what is not HTTP: no protocol is offered.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn for_mail(settings: &UpstreamTls) -> Result<Arc<Self>, TlsError> {
+        Self::offering(settings, b"")
+    }
+
+    fn offering(settings: &UpstreamTls, protocol: &[u8]) -> Result<Arc<Self>, TlsError> {
         let roots = match &settings.ca_pem {
             Some(pem) => Arc::new(certificate::authorities(pem).map_err(TlsError::Authorities)?),
             None => system_roots()?,
@@ -52,10 +64,12 @@ impl ClientTls {
             }
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = vec![if alpn_h2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
+        if !protocol.is_empty() {
+            config.alpn_protocols = vec![protocol.to_vec()];
+        }
         config.resumption = Resumption::in_memory_sessions(SESSIONS);
         let name = settings.server_name.as_deref().map(server_name).transpose()?;
-        Ok(Arc::new(Self { config: Arc::new(config), name, h2: alpn_h2 }))
+        Ok(Arc::new(Self { config: Arc::new(config), name, h2: protocol == b"h2" }))
     }
 
     /// Makes the handshake over a new connection to `host`, whose name is expected in the
