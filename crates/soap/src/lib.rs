@@ -9,6 +9,7 @@ pub mod exchange;
 pub mod fault;
 pub mod json;
 pub mod limits;
+pub mod mail;
 pub mod mime;
 pub mod name;
 pub mod openapi;

@@ -11,7 +11,7 @@ mod writer;
 
 pub use head::PartHead;
 pub use reader::{Event, Reader};
-pub use transfer::{Encoding, base64_append};
+pub use transfer::{Encoding, base64_append, decode};
 pub use whole::Whole;
 pub use writer::{Boundary, Writer};
 
@@ -55,10 +55,23 @@ impl Related {
     /// # Errors
     /// In words, when it is and its parts cannot be told apart.
     pub fn read(media: &ContentType) -> Result<Option<Self>, String> {
-        if media.media_type != "multipart/related" {
+        Self::of_type("multipart/related", media)
+    }
+
+    /// The same for `multipart/mixed`, in which parts have nothing to do with each other.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn mixed(media: &ContentType) -> Result<Option<Self>, String> {
+        Self::of_type("multipart/mixed", media)
+    }
+
+    fn of_type(wanted: &str, media: &ContentType) -> Result<Option<Self>, String> {
+        if media.media_type != wanted {
             return Ok(None);
         }
-        let boundary = media.parameter("boundary").ok_or("multipart/related without a boundary")?;
+        let missing = || format!("{wanted} without a boundary");
+        let boundary = media.parameter("boundary").ok_or_else(missing)?;
         if !is_boundary(boundary) {
             return Err(format!("{boundary:?} is no boundary of a multipart message"));
         }

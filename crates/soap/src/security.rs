@@ -116,6 +116,12 @@ impl Holders {
         self.subjects.push((subject, holder));
     }
 
+    /// Whose password this is, where it does not come in a message. Who is not known takes as long as who is.
+    #[must_use]
+    pub fn by_password(&self, name: &str, password: &[u8]) -> Option<usize> {
+        username::by_password(self, name, password)
+    }
+
     fn user(&self, name: &str) -> Option<(&KnownPassword, usize)> {
         self.users.get(name).map(|(password, holder)| (password, *holder))
     }

@@ -5,7 +5,8 @@ use crate::{Fault, FaultKind};
 
 type Result<T> = std::result::Result<T, Box<Fault>>;
 
-/// What a part says about itself. Names of files are passed over (they are the sender's affair).
+/// What a part says about itself. To what is done with it, the name of a file means nothing (it is the sender's affair), but for one
+/// thing: it may tell that what came by mail as nothing in particular is XML.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PartHead {
     /// `Content-ID`, without angle brackets.
@@ -16,6 +17,10 @@ pub struct PartHead {
     pub media: Option<String>,
     /// `Content-Transfer-Encoding`.
     pub encoding: Encoding,
+    /// `SOAPAction`, as it is written: only parts of mail have one.
+    pub action: Option<String>,
+    /// `Content-Disposition`, as it is written; the first.
+    pub disposition: Option<String>,
 }
 
 impl PartHead {
@@ -66,6 +71,11 @@ impl PartHead {
             "content-id" => &mut self.id,
             "content-location" => &mut self.location,
             "content-type" => &mut self.media,
+            "soapaction" => &mut self.action,
+            "content-disposition" => {
+                self.disposition.get_or_insert_with(|| value.to_owned());
+                return Ok(());
+            }
             "content-transfer-encoding" => {
                 if self.encoding != Encoding::default() {
                     return Err(twice(name));

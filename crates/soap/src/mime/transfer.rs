@@ -20,7 +20,9 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    pub(super) fn read(value: &str) -> Option<Self> {
+    /// By its name in `Content-Transfer-Encoding`.
+    #[must_use]
+    pub fn read(value: &str) -> Option<Self> {
         match value.to_ascii_lowercase().as_str() {
             "7bit" | "8bit" | "binary" => Some(Self::Identity),
             "base64" => Some(Self::Base64),
@@ -28,6 +30,18 @@ impl Encoding {
             _ => None,
         }
     }
+}
+
+/// What bytes that are there as a whole stand for.
+///
+/// # Errors
+/// When they are not what the encoding allows.
+pub fn decode(encoding: Encoding, bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut decoder = Decoder::new(encoding);
+    let mut out = Vec::with_capacity(bytes.len());
+    decoder.take(bytes, &mut out)?;
+    decoder.end(&mut out)?;
+    Ok(out)
 }
 
 /// Undoes an encoding.

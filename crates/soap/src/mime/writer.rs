@@ -73,6 +73,9 @@ impl Writer {
         if let Some(id) = &head.id {
             field("Content-ID", &format!("<{id}>"));
         }
+        if let Some(location) = &head.location {
+            field("Content-Location", location);
+        }
         out.extend_from_slice(b"\r\n\r\n");
     }
 

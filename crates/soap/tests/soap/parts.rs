@@ -395,6 +395,7 @@ fn what_is_enclosed_is_read_again() {
             media: Some("a/b".to_owned()),
             encoding: mime::Encoding::Identity,
             location: None,
+            ..PartHead::default()
         };
         assert_eq!(whole.parts, [(head, b"one".to_vec())]);
     }
