@@ -87,6 +87,7 @@ ids! {
     ApplicationId = "app", "an application";
     InvitationId = "inv", "an invitation";
     KeyId = "key", "an API key";
+    LetterId = "ltr", "a letter, a call that came in one, or the answer to it";
     MemberId = "mem", "a member";
     OrganisationId = "org", "an organisation";
     PlanId = "plan", "a plan";

@@ -1,7 +1,7 @@
 //! What a column of a row is in our words, and back.
 
 use pasarela_model::{
-    ApiId, ApplicationId, InvitationId, KeyDigest, KeyId, MemberId, OrganisationId,
+    ApiId, ApplicationId, InvitationId, KeyDigest, KeyId, LetterId, MemberId, OrganisationId,
     OrganisationKind, PlanId, SubscriptionId, Timestamp, TokenId, Visibility,
 };
 
@@ -178,6 +178,7 @@ parsed!(
     ApplicationId,
     InvitationId,
     KeyId,
+    LetterId,
     MemberId,
     OrganisationId,
     PlanId,

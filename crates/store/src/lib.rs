@@ -30,8 +30,9 @@ pub use noun::{Noun, PAGE_MAX, Page, Slice};
 pub use nouns::{
     Admission, Answered, Api, ApiRevision, Application, ApplicationKey, AuditEntry, AuditFilter,
     AuditRow, Changed, Delta, HeldApi, HeldApplication, HeldSubscription, Holding, Invitation,
-    Mark, Member, News, Organisation, Placed, Places, Plan, PlanVersion, REVISIONS_MAX,
-    Subscription, Terms, Token, Touched, Verified,
+    Letter, LetterAnswer, LetterCall, LetterQueue, Mark, Member, News, Organisation, Placed,
+    Places, Plan, PlanVersion, REVISIONS_MAX, Subscription, TakenAnswer, TakenCall, Terms, Token,
+    Touched, Verified,
 };
 pub use tx::{Boxed, Tx};
 

@@ -33,6 +33,7 @@ pub(crate) const OURS: &[Migration] = &[
         name: "signing keys",
         sql: include_str!("../migrations/0003-signing-keys.sql"),
     },
+    Migration { number: 4, name: "letters", sql: include_str!("../migrations/0004-letters.sql") },
 ];
 
 /// Why a database and this binary do not fit.

@@ -2,6 +2,7 @@
 
 mod commits;
 mod kills;
+mod letters;
 mod migrations;
 mod nouns;
 
