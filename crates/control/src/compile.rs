@@ -106,6 +106,7 @@ impl Declared {
                     | Credential::Certificate(_)
                     | Credential::Subject(_)
                     | Credential::TlsCertificate(_)
+                    | Credential::Mailbox(_)
                     | Credential::Token { .. }
                     | Credential::Client { .. } => None,
                 })

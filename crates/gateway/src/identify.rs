@@ -68,6 +68,8 @@ pub(crate) enum By {
     Token,
     /// The certificate of its connection.
     Certificate,
+    /// What its letter came with.
+    Mail,
 }
 
 /// What says who calls, beside the head of the request.

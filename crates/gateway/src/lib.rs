@@ -15,8 +15,10 @@ mod downstream;
 mod forward;
 mod guesses;
 mod identify;
+pub mod inside;
 pub mod jwt;
 pub mod limiter;
+mod mailbox;
 mod mediate;
 pub mod oauth;
 pub mod observe;
@@ -40,6 +42,7 @@ mod texts;
 mod tokens;
 mod worker;
 
+pub use mailbox::{Login, Mailbox};
 pub use plane::{CompileError, Plane};
 pub use tend::{tend, until_else};
 pub use worker::{Phase, Shared, Socket, run};

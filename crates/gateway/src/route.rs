@@ -85,7 +85,7 @@ pub(crate) fn route<'h>(
     }
     // Found out once, and only where somebody asks.
     let (whence, place) = (ctx.whence(), ctx.place());
-    let shown = Cell::new(None);
+    let shown = Cell::new(ctx.shown);
     let who = || {
         let found: Shown = shown.get().unwrap_or_else(|| whose(plane, head, whence));
         shown.set(Some(found));

@@ -21,6 +21,7 @@ use tokio::sync::{Notify, watch};
 use crate::{
     accept,
     cluster::Cursor,
+    inside::{self, Calls},
     observe::{Listener, Observability, Observer},
     overload::{Level, Overload},
     plane::Plane,
@@ -309,6 +310,7 @@ pub async fn run(
     shared: Arc<Shared>,
     mut planes: watch::Receiver<Arc<Plane>>,
     sockets: Vec<Socket>,
+    calls: Option<Calls>,
     mut phases: watch::Receiver<Phase>,
 ) {
     let plane = planes.borrow_and_update().clone();
@@ -362,6 +364,10 @@ pub async fn run(
             ))),
             Err(error) => tracing::error!(%error, "a socket cannot be accepted from"),
         }
+    }
+    if let Some(calls) = calls {
+        let serving = inside::run(Rc::clone(&worker), calls, phases.clone());
+        accepting.push(tokio::task::spawn_local(serving));
     }
     let phase = loop {
         let phase = *phases.borrow_and_update();

@@ -7,8 +7,8 @@
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use crate::{
-    ApiScopes, Issuing, Limits, Pages, Password, RestFace, Scopes, Secret, Timestamp, TokenIssuer,
-    WsSecurity,
+    ApiScopes, Issuing, Limits, MailAddress, Pages, Password, RestFace, Scopes, Secret, Timestamp,
+    TokenIssuer, WsSecurity,
 };
 
 /// Everything the data plane needs for one generation of configuration. Immutable.
@@ -84,6 +84,8 @@ pub struct Api {
     pub client_cert: bool,
     /// L12 for this API, bytes of a request body; `None`: the general limit.
     pub body_bytes: Option<u64>,
+    /// Addresses at which its SOAP face is written to by mail.
+    pub mail: Vec<MailAddress>,
 }
 
 impl Api {
@@ -110,6 +112,7 @@ impl Api {
             upgrade: false,
             client_cert: false,
             body_bytes: None,
+            mail: Vec::new(),
         }
     }
 }
@@ -635,6 +638,8 @@ pub enum Credential {
         /// By what its secrets are known: as many as are good at a time.
         secrets: Vec<StoredKey>,
     },
+    /// An address from which it sends mail. It proves nothing by itself: anybody can write it on a letter.
+    Mailbox(MailAddress),
 }
 
 /// What a certificate is known by: one of its names to the letter, or a digest. Never its common name (T22).

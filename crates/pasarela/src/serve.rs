@@ -324,9 +324,8 @@ fn start(
                 .event_interval(EVENT_INTERVAL)
                 .build_local(LocalOptions::default())
             {
-                Ok(runtime) => {
-                    runtime.block_on(pasarela_gateway::run(index, shared, planes, sockets, phases))
-                }
+                Ok(runtime) => runtime
+                    .block_on(pasarela_gateway::run(index, shared, planes, sockets, None, phases)),
                 Err(error) => tracing::error!(%error, "a worker's runtime does not start"),
             }
         })?;

@@ -93,6 +93,7 @@ pub(crate) fn keys_of(application: &Application) -> impl Iterator<Item = KeyDige
         | Credential::Certificate(_)
         | Credential::Subject(_)
         | Credential::TlsCertificate(_)
+        | Credential::Mailbox(_)
         | Credential::Token { .. }
         | Credential::Client { .. } => None,
     });

@@ -52,14 +52,17 @@ pub enum Protocol {
     Http1,
     /// HTTP/2.
     Http2,
+    /// Mail.
+    Smtp,
 }
 
 impl Protocol {
-    /// Its name in logs and metrics: `h1` or `h2`.
+    /// Its name in logs and metrics: `h1`, `h2` or `smtp`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Http1 => "h1",
             Self::Http2 => "h2",
+            Self::Smtp => "smtp",
         }
     }
 }

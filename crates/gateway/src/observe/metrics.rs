@@ -229,17 +229,18 @@ impl ApiCounters {
 struct ListenerCounters {
     accepted: Counter,
     refused: [Counter; Refusal::ALL.len()],
-    opened: [Counter; 3],
-    closed: [Counter; 3],
+    opened: [Counter; PROTOCOLS.len()],
+    closed: [Counter; PROTOCOLS.len()],
 }
 
-const PROTOCOLS: [&str; 3] = ["h1", "h2", "unknown"];
-const UNKNOWN: usize = 2;
+const PROTOCOLS: [&str; 4] = ["h1", "h2", "smtp", "unknown"];
+const UNKNOWN: usize = 3;
 
 fn place(protocol: Protocol) -> usize {
     match protocol {
         Protocol::Http1 => 0,
         Protocol::Http2 => 1,
+        Protocol::Smtp => 2,
     }
 }
 

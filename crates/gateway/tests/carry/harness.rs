@@ -82,7 +82,7 @@ pub(crate) fn serve(apis: Vec<Api>) -> SocketAddr {
         let sockets = vec![Socket { listener: Listener::Gateway, socket, tls: None }];
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let local = tokio::task::LocalSet::new();
-        local.block_on(&runtime, pasarela_gateway::run(0, shared, planes, sockets, phases));
+        local.block_on(&runtime, pasarela_gateway::run(0, shared, planes, sockets, None, phases));
     });
     address
 }

@@ -499,7 +499,7 @@ fn decoded(text: &[u8]) -> Option<Vec<u8>> {
             _ => return None,
         }))
     };
-    if text.len() % 4 != 0 {
+    if !text.len().is_multiple_of(4) {
         return None;
     }
     let bare = text.strip_suffix(b"==").or(text.strip_suffix(b"=")).unwrap_or(text);
