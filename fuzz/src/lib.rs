@@ -12,6 +12,7 @@ mod gateway;
 mod http1;
 mod http2;
 mod import;
+mod mail;
 mod mime;
 mod security;
 mod soap;
@@ -38,8 +39,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("request_head", http1::request_head),
     ("response_head", http1::response_head),
     ("route", gateway::route),
+    ("smtp", mail::dialogue),
     ("soap_envelope", soap::envelope),
     ("soap_json", soap::json),
+    ("soap_mail", mail::letter),
     ("soap_mime", mime::parts),
     ("soap_parts", mime::answers),
     ("soap_security", security::security),

@@ -123,7 +123,7 @@ async fn serve(worker: &Rc<Worker>, call: Call) -> Answered {
         peer: call.client,
         tls: false,
         server_name: None,
-        client_certificate: false,
+        peer_certificate: None,
     };
     let mut down = Inside { body: call.body, given: 0, answer: Taken::default() };
     let mut ctx = Ctx::begin(worker, &head, &origin, Protocol::Smtp);

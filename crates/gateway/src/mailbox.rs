@@ -90,9 +90,13 @@ impl Plane {
         found.map(|application| application.name.as_str())
     }
 
-    /// Whether an application sends from this address.
-    pub fn sends_from(&self, application: &str, address: &MailAddress) -> bool {
-        self.sender(address).is_some_and(|name| name == application)
+    /// Whether an application may write from this address: it is one of its own, or it has none.
+    pub fn may_send_as(&self, application: &str, address: &MailAddress) -> bool {
+        let one = self.snapshot.applications.iter().find(|one| one.name == application);
+        let credentials = one.map_or(&[][..], |one| &one.credentials);
+        let own = |credential: &&Credential| matches!(credential, Credential::Mailbox(_));
+        let mut own = credentials.iter().filter(own).peekable();
+        own.peek().is_none() || own.any(|one| *one == Credential::Mailbox(address.clone()))
     }
 
     /// Whose user and password these are: a user of WS-Security, or an application with one of its keys. `now`: seconds since 1970.

@@ -103,6 +103,7 @@ codes! {
     ScopeMissing = "GW0065", 403, Caller, "scope_missing", "The credential does not reach as far as this operation";
     NetworkRefused = "GW0070", 403, Caller, "network_refused", "Calls from this address are not taken";
     CertificateOver = "GW0071", 403, Caller, "certificate_over", "The client certificate is no longer good";
+    EffectUnknown = "GW0090", 500, Ours, "effect_unknown", "Nobody knows whether the message took effect";
 }
 
 #[cfg(test)]

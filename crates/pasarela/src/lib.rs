@@ -9,6 +9,7 @@ pub mod finding;
 pub mod import;
 mod jwks;
 pub mod logging;
+mod mail;
 mod mapping;
 pub mod memory;
 pub mod otlp;

@@ -310,14 +310,13 @@ fn server_span(fact: &Fact<'_>, trace: &Trace) -> Span {
         .push(text("url.scheme", if fact.listener == Listener::Tls { "https" } else { "http" }));
     attributes.push(text("url.path", &String::from_utf8_lossy(fact.path)));
     attributes.push(text("client.address", &fact.client.to_canonical().to_string()));
-    attributes.push(text("network.protocol.name", "http"));
-    attributes.push(text(
-        "network.protocol.version",
-        match fact.protocol {
-            Protocol::Http1 => "1.1",
-            Protocol::Http2 => "2",
-        },
-    ));
+    let (protocol, version) = match fact.protocol {
+        Protocol::Http1 => ("http", Some("1.1")),
+        Protocol::Http2 => ("http", Some("2")),
+        Protocol::Smtp => ("smtp", None),
+    };
+    attributes.push(text("network.protocol.name", protocol));
+    attributes.extend(version.map(|version| text("network.protocol.version", version)));
     attributes.extend(server_address(fact.host));
     attributes.extend(fact.route.map(|route| text("http.route", route)));
     if fact.status > 0 {

@@ -42,7 +42,7 @@ use crate::{
     console::{self, Console, Readiness},
     jwks,
     logging::{self, LogFormat},
-    memory, otlp,
+    mail, memory, otlp,
     signing::Signing,
     sockets,
 };
@@ -171,6 +171,8 @@ struct Running {
     planes: watch::Sender<Arc<Plane>>,
     phases: watch::Sender<Phase>,
     tls: Option<Arc<ServerTls>>,
+    /// What mail goes over to.
+    starttls: Option<Arc<ServerTls>>,
     /// Clones of every listening socket, for a successor.
     sockets: Vec<(String, Vec<TcpListener>)>,
     /// What the predecessor listened on and this process does not.
@@ -202,7 +204,8 @@ fn start(
             sample: f64::from(traces.sample_per_million) / 1e6,
             honour_parent: true,
         }),
-        workers,
+        // Mail has one more.
+        workers: workers + usize::from(settings.listen.smtp.is_some()),
         boot: u128::from_le_bytes(boot),
     })
     .context("the access log cannot be opened")?;
@@ -248,15 +251,16 @@ fn start(
     let mut addresses = Addresses::default();
     let mut kept = Vec::new();
     let mut dealt: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
-    let mut console = None;
+    let (mut console, mut post) = (None, None);
     for (listener, address) in sockets::wanted(settings) {
-        let count = if listener == Listener::Console { 1 } else { workers };
+        let alone = matches!(listener, Listener::Console | Listener::Smtp);
+        let count = if alone { 1 } else { workers };
         let mut own = sockets::open((listener, address), count, inherited)?;
         addresses.0.push((listener, sockets::address_of(&own)?));
         let copies = own.iter().map(TcpListener::try_clone).collect::<Result<Vec<_>, _>>()?;
         kept.push((listener.name().to_owned(), copies));
-        if listener == Listener::Console {
-            console = own.pop();
+        if alone {
+            *(if listener == Listener::Smtp { &mut post } else { &mut console }) = own.pop();
             continue;
         }
         for (worker, own) in listen::distribute(own, workers)?.into_iter().enumerate() {
@@ -281,7 +285,9 @@ fn start(
     let live = Arc::new(AtomicU64::new(generation));
     let ready = Arc::new(AtomicBool::new(false));
     let desk = administration.as_ref().map(|administration| administration.control.clone());
-    serve_console(&runtime, console, &observability, &draining, &live, &ready, desk)?;
+    let counts = post.as_ref().map(|_| Arc::new(mail::Counts::default()));
+    let beside = (desk.clone(), counts.clone());
+    serve_console(&runtime, console, &observability, &draining, &live, &ready, beside)?;
     let (told, heard) = std::sync::mpsc::channel();
     {
         let planes = planes.subscribe();
@@ -309,6 +315,7 @@ fn start(
         planes.subscribe(),
         Arc::clone(&observability),
     ));
+    let mut starttls = None;
     let shared = Arc::new(Shared {
         overload,
         epoch,
@@ -316,6 +323,21 @@ fn start(
         connections: Arc::clone(&connections),
     });
     let mut threads = Vec::new();
+    if let (Some(socket), Some(desk), Some(counts)) = (post, desk, counts) {
+        let mail_tls = mail_tls(settings)?;
+        let parts = mail::Parts {
+            socket,
+            desk,
+            shared: shared.clone(),
+            planes: planes.subscribe(),
+            phases: phases.subscribe(),
+            tls: mail_tls.clone(),
+            index: workers,
+            counts,
+        };
+        threads.push(mail::start(settings, parts)?);
+        starttls = mail_tls;
+    }
     for (index, sockets) in dealt.into_iter().enumerate() {
         let (shared, planes, phases) = (shared.clone(), planes.subscribe(), phases.subscribe());
         let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
@@ -350,6 +372,7 @@ fn start(
         planes,
         phases,
         tls,
+        starttls,
         sockets: kept,
         given_up,
         workers: threads,
@@ -417,6 +440,16 @@ fn access_target(log: &settings::AccessLog) -> AccessTarget {
     }
 }
 
+/// TLS for those who bring mail: nobody is asked for a certificate.
+fn mail_tls(settings: &Settings) -> anyhow::Result<Option<Arc<ServerTls>>> {
+    if settings.tls.certificates.is_empty() {
+        return Ok(None);
+    }
+    let config =
+        ServerTlsConfig { client: Default::default(), client_ca_pem: None, ..tls_config(settings) };
+    Ok(Some(Arc::new(ServerTls::new(&config)?)))
+}
+
 fn tls_config(settings: &Settings) -> ServerTlsConfig {
     ServerTlsConfig {
         certificates: settings
@@ -442,6 +475,7 @@ fn unfollowed(
     const UPGRADE: &str = "run `pasarela serve --upgrade`";
     [
         ("listen", own.listen != new.listen, UPGRADE),
+        ("mail", own.mail != new.mail, UPGRADE),
         ("workers", own.workers != new.workers, UPGRADE),
         ("logs", own.access_log != new.access_log, UPGRADE),
         ("traces", own.traces != new.traces, UPGRADE),
@@ -463,7 +497,7 @@ fn serve_console(
     draining: &Arc<AtomicBool>,
     live: &Arc<AtomicU64>,
     ready: &Arc<AtomicBool>,
-    desk: Option<admin::Desk>,
+    (desk, counts): (Option<admin::Desk>, Option<Arc<mail::Counts>>),
 ) -> anyhow::Result<()> {
     let (draining, live, ready) = (draining.clone(), live.clone(), ready.clone());
     let metrics = Arc::clone(observability);
@@ -482,7 +516,8 @@ fn serve_console(
         }),
         metrics: Box::new(move || {
             let store = store.as_ref().map(admin::Desk::metrics);
-            metrics.render() + &store.unwrap_or_default()
+            let mail = counts.as_ref().map(|counts| counts.render());
+            metrics.render() + &store.unwrap_or_default() + &mail.unwrap_or_default()
         }),
     };
     let router = console::router(console, administration);
@@ -745,6 +780,12 @@ impl Running {
             && settings.listen.tls.is_some()
         {
             tls.replace(&tls_config(settings))?;
+        }
+        if let (Some(tls), Some(settings)) = (&self.starttls, settings)
+            && !settings.tls.certificates.is_empty()
+        {
+            let client = Default::default();
+            tls.replace(&ServerTlsConfig { client, client_ca_pem: None, ..tls_config(settings) })?;
         }
         let now_ns = u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let (limits, networks) = (snapshot.limits.clone(), snapshot.trusted_proxies.clone());

@@ -18,6 +18,7 @@ pub fn wanted(settings: &Settings) -> Vec<(Listener, SocketAddr)> {
     let mut wanted = vec![(Listener::Gateway, listen.gateway)];
     wanted.extend(listen.tls.map(|address| (Listener::Tls, address)));
     wanted.extend(listen.internal.map(|address| (Listener::Internal, address)));
+    wanted.extend(listen.smtp.map(|address| (Listener::Smtp, address)));
     wanted.push((Listener::Console, listen.console));
     wanted
 }

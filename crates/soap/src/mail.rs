@@ -5,9 +5,11 @@
 //! stands twice, two actions, a body that is encoded by something else. The message that is given on is written afresh.
 
 mod address;
+mod answer;
 mod fields;
 
 pub use address::mailbox;
+pub use answer::enclose;
 use fields::Fields;
 
 use crate::{

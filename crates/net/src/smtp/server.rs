@@ -108,6 +108,7 @@ pub struct Server {
     sender: Option<Option<MailAddress>>,
     recipients: Vec<MailAddress>,
     errors: u32,
+    smuggled: bool,
 }
 
 impl Server {
@@ -123,6 +124,7 @@ impl Server {
             sender: None,
             recipients: Vec::new(),
             errors: 0,
+            smuggled: false,
             offers,
         };
         let greeting = format!("220 {} ESMTP\r\n", server.offers.name);
@@ -143,6 +145,16 @@ impl Server {
     /// Whether a message is on its way in.
     pub fn is_in_text(&self) -> bool {
         matches!(self.next, Next::Text(_))
+    }
+
+    /// The sender of the message that has begun; `None` for `<>`.
+    pub fn sender(&self) -> Option<&MailAddress> {
+        self.sender.as_ref()?.as_ref()
+    }
+
+    /// Whether the dialogue ended because of how a line does.
+    pub fn was_smuggled(&self) -> bool {
+        self.smuggled
     }
 
     /// Refuses everything from now on; the next event is [`Event::Close`].
@@ -257,6 +269,7 @@ impl Server {
 
     /// T52: two servers could disagree about where this message ends. Nothing of it is taken, and nothing that follows.
     fn smuggled(&mut self, why: Smuggled) {
+        self.smuggled = true;
         let text = format!("Lines end with CR LF and nothing else; there is {why}");
         self.give_up(&Reply::new(550, "5.6.0", text));
     }

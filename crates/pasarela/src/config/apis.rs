@@ -23,13 +23,14 @@ use super::{
     ws_security,
 };
 
-pub(crate) const KEYS: [&str; 28] = [
+pub(crate) const KEYS: [&str; 29] = [
     "name",
     "version",
     "contract",
     "upstreams",
     "visibility",
     "networks",
+    "mail",
     "faces",
     "rest",
     "plans",
@@ -331,6 +332,7 @@ fn one(
         contract: served,
         checks: checks?,
         reply_to: reply_to?,
+        mail: Vec::new(),
         ws_security: ws_security?,
         scopes: scopes?,
         upstream,

@@ -68,9 +68,12 @@ codes! {
     Issuing = "CF0112", "Tokens cannot be issued so";
     Shadowed = "CF0113", "The gateway answers at an address of an API";
     ClientCertificate = "CF0120", "A client certificate is not named as one can be known";
+    MailFace = "CF0150", "An API without a SOAP face cannot be written to";
+    MailAddress = "CF0151", "An address of mail cannot be used";
+    MailStore = "CF0152", "Mail has nowhere to be kept";
+    Relay = "CF0153", "A relay for mail cannot be used";
     QuotaUnused = "CF0901", "Quotas are checked, not enforced yet";
     PriceUnused = "CF0902", "Prices are checked, not charged yet";
-    SmtpUnused = "CF0903", "The SMTP listener is checked, not opened yet";
     SharedLimitsUnused = "CF0905", "Shared limits are checked, not used yet";
     FaceUnused = "CF0906", "A face is checked, not offered yet";
     Unreachable = "CF0907", "An API answers nobody";

@@ -16,6 +16,7 @@ mod contracts;
 pub(crate) mod edit;
 pub mod fault;
 mod issuers;
+mod mail;
 mod names;
 mod oauth;
 mod parties;
@@ -45,7 +46,10 @@ use pasarela_model::{Limits, Snapshot};
 
 pub use fault::{Code, Fault, Faults, Severity, Span};
 pub use price::Price;
-pub use settings::{AccessLog, Certificate, Listen, Settings, Storage, Tls, Traces};
+pub use settings::{
+    AccessLog, Certificate, Encryption, Interrupted, Listen, Mail, Relay, Settings, Storage, Tls,
+    Traces,
+};
 pub(crate) use units::{name_fault, name_from};
 pub use walk::Environment;
 pub(crate) use walk::read_file;
@@ -177,8 +181,9 @@ fn text_of(walk: &Walk<'_>, bytes: &[u8]) -> Option<String> {
     }
 }
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "version",
+    "mail",
     "workers",
     "listen",
     "tls",
@@ -229,7 +234,8 @@ fn whole(walk: &Walk<'_>, root: &tree::Node, generation: u64) -> Option<Loaded> 
 
     let read_organisations = parties::organisations(walk, &organisations);
     let read_plans = plans::read(walk, &plans, &organisations);
-    let read_apis = apis::read(walk, &apis, &plans, settings.listen.internal.is_some());
+    let mut read_apis = apis::read(walk, &apis, &plans, settings.listen.internal.is_some());
+    mail::recipients(walk, &apis, &mut read_apis, settings.listen.smtp.is_some());
     let read_issuers = issuers::read(walk, &issuers);
     let issuing = root.get("oauth").map(|node| oauth::read(walk, node, &read_issuers));
     if let Some(Some(issuing)) = &issuing {
@@ -244,7 +250,8 @@ fn whole(walk: &Walk<'_>, root: &tree::Node, generation: u64) -> Option<Loaded> 
         read_apis: &read_apis,
         read_plans: &read_plans,
     };
-    let read_applications = parties::applications(walk, &applications, &offer);
+    let mut read_applications = parties::applications(walk, &applications, &offer);
+    mail::senders(walk, &applications, &mut read_applications);
 
     // An index is a place in its list, so a list counts only when nothing in it is missing.
     let declared = plans;

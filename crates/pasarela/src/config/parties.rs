@@ -21,11 +21,12 @@ use super::{
 };
 
 pub(crate) const ORGANISATION_KEYS: [&str; 2] = ["name", "kind"];
-pub(crate) const APPLICATION_KEYS: [&str; 11] = [
+pub(crate) const APPLICATION_KEYS: [&str; 12] = [
     "name",
     "organisation",
     "subscriptions",
     "keys",
+    "mail",
     "tokens",
     "client_certificates",
     "users",

@@ -8,7 +8,7 @@ use super::{
     address,
     apis::upstream_tls,
     fault::Code,
-    pem,
+    mail, pem,
     settings::{AccessLog, Listen, Settings, Storage, Tls, Traces},
     tree::Node,
     units,
@@ -20,8 +20,10 @@ use super::{
 pub(crate) fn settings(walk: &Walk<'_>, root: &Fields<'_>) -> Settings {
     let default = Settings::default();
     let listen = root.get("listen").and_then(|node| listen(walk, node)).unwrap_or_default();
-    let tls = tls(walk, root, listen.tls.is_some());
+    let tls = tls(walk, root, (listen.tls.is_some(), listen.smtp.is_some()));
     let storage = root.get("storage").and_then(|node| storage(walk, node));
+    let stored = root.get("storage").is_some();
+    let mail = mail::settings(walk, root, listen.smtp.is_some(), stored);
     Settings {
         workers: root.get("workers").and_then(|node| workers(walk, node)),
         tls: tls.unwrap_or_default(),
@@ -30,6 +32,7 @@ pub(crate) fn settings(walk: &Walk<'_>, root: &Fields<'_>) -> Settings {
         shared_limits: root.get("shared_limits").and_then(|node| shared_limits(walk, node)),
         access_log: root.get("logs").and_then(|node| access_log(walk, node)).unwrap_or_default(),
         traces: root.get("traces").and_then(|node| traces(walk, node)),
+        mail: mail.unwrap_or_default(),
         listen,
     }
 }
@@ -68,14 +71,6 @@ fn listen(walk: &Walk<'_>, node: &Node) -> Option<Listen> {
         internal: read("internal", None),
         smtp: read("smtp", None),
     };
-    if listen.smtp.is_some() {
-        walk.warn(
-            Code::SmtpUnused,
-            fields.key_span("smtp"),
-            "SOAP over SMTP is not served by this version; the listener is not opened.",
-            "Nothing has to be done; take the line away to silence this.",
-        );
-    }
     Some(listen)
 }
 
@@ -85,7 +80,8 @@ fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() == b.port() && a.port() != 0 && (a.ip() == b.ip() || any)
 }
 
-fn tls(walk: &Walk<'_>, root: &Fields<'_>, listening: bool) -> Option<Tls> {
+/// `listening`: there is a TLS listener; `mail`: one for mail, which can go over to TLS.
+fn tls(walk: &Walk<'_>, root: &Fields<'_>, (listening, mail): (bool, bool)) -> Option<Tls> {
     let Some(node) = root.get("tls") else {
         if listening {
             let listen = root.get("listen").and_then(|node| walk.entries(node, "`listen`"));
@@ -99,7 +95,7 @@ fn tls(walk: &Walk<'_>, root: &Fields<'_>, listening: bool) -> Option<Tls> {
         }
         return None;
     };
-    if !listening {
+    if !listening && !mail {
         walk.warn(
             Code::NoEffect,
             root.key_span("tls"),

@@ -84,7 +84,7 @@ fn twice<T>(walk: &Walk<'_>, span: Span, other: &str, line: u32, what: &str) -> 
     None
 }
 
-fn password(walk: &Walk<'_>, node: &Node) -> Option<Password> {
+pub(super) fn password(walk: &Walk<'_>, node: &Node) -> Option<Password> {
     const CURE: &str = "Write { file: path }, { env: NAME }, or { sha256: \"…\" } with its digest (printf %s PASSWORD | sha256sum); \
         of a digest no PasswordDigest can be checked.";
     let Kind::Map(entries) = &node.kind else {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     apis,
     fault::{Fault, Severity, Span},
+    mail,
     names::Section,
     source::Source,
     tree::{Entry, Kind, Node},
@@ -98,7 +99,10 @@ pub(crate) fn read(
         let section = Section::declare(&walk, &root, "apis", of, &apis::KEYS);
         let make = "make it first, with `POST /plans`";
         let plans = Section::known(&around.plans, "plans", "plan", make);
-        apis::read(&walk, &section, &plans, around.internal).pop().flatten()
+        let mut read = apis::read(&walk, &section, &plans, around.internal);
+        // Whether mail is taken at all is the file's affair, and may change.
+        mail::recipients(&walk, &section, &mut read, true);
+        read.pop().flatten()
     });
     let found = walk.finish(&Source::new(String::new()), true);
     let errors = found.errors();

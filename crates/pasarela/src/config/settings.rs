@@ -6,9 +6,10 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use pasarela_model::{ClientAuth, Secret, UpstreamTls};
+use pasarela_model::{ClientAuth, IpNet, MailAddress, Secret, UpstreamTls};
 
 use super::address::Url;
 
@@ -21,6 +22,8 @@ pub struct Settings {
     pub listen: Listen,
     /// Certificates of the TLS listener.
     pub tls: Tls,
+    /// How mail is taken and answered.
+    pub mail: Mail,
     /// Where lasting things are kept.
     pub storage: Storage,
     /// The file names a `storage` (or there is no file): what is administered lasts there. A file that
@@ -57,7 +60,7 @@ pub struct Listen {
     pub console: SocketAddr,
     /// Private APIs.
     pub internal: Option<SocketAddr>,
-    /// SOAP over SMTP. Not opened yet.
+    /// SOAP over SMTP.
     pub smtp: Option<SocketAddr>,
 }
 
@@ -71,6 +74,78 @@ impl Default for Listen {
             smtp: None,
         }
     }
+}
+
+/// How mail is taken and answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// What we call ourselves; `None`: the machine's name.
+    pub name: Option<String>,
+    /// Who takes our answers; `None`: nothing is answered.
+    pub relay: Option<Relay>,
+    /// Where answers are sent back to that cannot be delivered; `None`: nowhere.
+    pub bounces: Option<MailAddress>,
+    /// Networks of servers that let nobody send in another's name.
+    pub trusted: Vec<IpNet>,
+    /// Networks from which a password may come without TLS.
+    pub open_login: Vec<IpNet>,
+    /// L30: bytes of a message.
+    pub message_bytes: u64,
+    /// A dialogue in which nothing is said for this long is ended.
+    pub idle: Duration,
+    /// For how long a call is tried while its service cannot be had.
+    pub patience: Duration,
+    /// What becomes of a call of which nobody knows whether it took effect.
+    pub interrupted: Interrupted,
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self {
+            name: None,
+            relay: None,
+            bounces: None,
+            trusted: Vec::new(),
+            open_login: Vec::new(),
+            message_bytes: 10 << 20,
+            idle: Duration::from_secs(60),
+            patience: Duration::from_secs(3600),
+            interrupted: Interrupted::Retry,
+        }
+    }
+}
+
+/// What becomes of a call of which nobody knows whether it took effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interrupted {
+    /// It is made again, with the same `Idempotency-Key`.
+    Retry,
+    /// Its sender is told that it is not known.
+    Fault,
+}
+
+/// A server that takes our mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relay {
+    /// `smtp` or `smtps`, host and port, the user.
+    pub url: Url,
+    /// The user's password.
+    pub password: Option<Secret>,
+    /// How it is known.
+    pub tls: UpstreamTls,
+    /// When TLS begins.
+    pub encryption: Encryption,
+}
+
+/// When TLS begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// With the first byte.
+    AtOnce,
+    /// After STARTTLS, which has to be there.
+    StartTls,
+    /// Never.
+    Off,
 }
 
 /// TLS towards clients.

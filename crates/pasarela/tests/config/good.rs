@@ -41,13 +41,7 @@ fn the_file_of_the_design_is_accepted() {
 
     let mut told: Vec<Code> = loaded.warnings.iter().map(|warning| warning.code).collect();
     told.dedup();
-    for code in [
-        Code::SmtpUnused,
-        Code::SharedLimitsUnused,
-        Code::FaceUnused,
-        Code::QuotaUnused,
-        Code::PriceUnused,
-    ] {
+    for code in [Code::SharedLimitsUnused, Code::FaceUnused, Code::QuotaUnused, Code::PriceUnused] {
         assert!(told.contains(&code), "{code:?}");
     }
     assert!(loaded.files.iter().any(|file| file.ends_with("contracts/tracking.wsdl")));

@@ -25,6 +25,7 @@ mod hidden;
 mod hosts;
 mod limits;
 mod logs;
+mod mail;
 mod matrix;
 mod oauth;
 mod overload;

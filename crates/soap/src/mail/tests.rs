@@ -196,3 +196,27 @@ fn what_the_letter_says_about_itself() {
     assert_eq!(Letter::read(b"\r\nbody").unwrap().body(b"\r\nbody"), b"body");
     assert_eq!(Letter::read(b"").unwrap(), Letter::default());
 }
+
+#[test]
+fn an_answer_is_written_so_that_it_is_read_again() {
+    let (fields, body) =
+        enclose("text/xml; charset=utf-8", "<é/>".repeat(40).as_bytes(), 7).unwrap();
+    let letter = format!("{fields}\r\n{}", String::from_utf8(body).unwrap());
+    assert!(letter.lines().all(|line| line.len() <= 78 && line.is_ascii()), "{letter}");
+    let read = Letter::read(letter.as_bytes()).unwrap();
+    let message = read.message(letter.as_bytes(), 8).unwrap();
+    assert_eq!(message.body, "<é/>".repeat(40).as_bytes());
+    assert_eq!(message.media, "text/xml; charset=\"utf-8\"");
+
+    let parts = "--x\r\nContent-Type: application/xop+xml\r\nContent-ID: <r>\r\n\r\n<e/>\r\n\
+                 --x\r\nContent-ID: <p>\r\nContent-Transfer-Encoding: binary\r\n\r\n\r\n.\r\n\r\n--x--\r\n";
+    let media = "multipart/related; boundary=x; type=\"application/xop+xml\"; start=\"<r>\"";
+    let (fields, body) = enclose(media, parts.as_bytes(), 7).unwrap();
+    let letter = format!("{fields}\r\n{}", String::from_utf8(body).unwrap());
+    assert!(!letter.contains("\r\n.\r\n"), "{letter}");
+    let message = Letter::read(letter.as_bytes()).unwrap().message(letter.as_bytes(), 8).unwrap();
+    let related = Related::read(&ContentType::read(&message.media).unwrap()).unwrap().unwrap();
+    let whole = Whole::read(&related, mime::Limits::default(), &message.body).unwrap();
+    assert_eq!((&whole.root[..], &whole.parts[0].1[..]), (&b"<e/>"[..], &b"\r\n.\r\n"[..]));
+    assert!(enclose("multipart/related; boundary=x", b"none", 7).is_err());
+}

@@ -53,6 +53,11 @@ impl Writer {
 
     /// Begins a part. Its bytes are to be written as they are.
     pub fn part(&mut self, head: &PartHead, out: &mut Vec<u8>) {
+        self.encoded("binary", head, out);
+    }
+
+    /// Begins a part whose bytes are to be written in this encoding.
+    pub fn encoded(&mut self, encoding: &str, head: &PartHead, out: &mut Vec<u8>) {
         let before = if std::mem::replace(&mut self.begun, true) { "\r\n--" } else { "--" };
         out.extend_from_slice(before.as_bytes());
         out.extend_from_slice(self.boundary.text().as_bytes());
@@ -69,7 +74,7 @@ impl Writer {
         if let Some(media) = &head.media {
             field("Content-Type", media);
         }
-        field("Content-Transfer-Encoding", "binary");
+        field("Content-Transfer-Encoding", encoding);
         if let Some(id) = &head.id {
             field("Content-ID", &format!("<{id}>"));
         }

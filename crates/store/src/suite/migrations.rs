@@ -28,11 +28,6 @@ const NEXT: Migration = Migration {
           CREATE TABLE notes (id TEXT NOT NULL PRIMARY KEY) STRICT;",
 };
 
-/// Ours, and one more.
-fn and(next: Migration) -> Vec<Migration> {
-    OURS.iter().copied().chain([next]).collect()
-}
-
 async fn run(bed: &Bed, known: &[Migration]) -> Result<(), Error> {
     let engine = engine(&bed.place).await?;
     let done = migrate::run(&*engine, known).await;

@@ -57,8 +57,7 @@ fn talk_as(offers: Offers, pieces: &[&[u8]], size: usize) -> Heard {
 
 fn talk(pieces: &[&str]) -> Heard {
     let pieces: Vec<_> = pieces.iter().map(|piece| piece.as_bytes()).collect();
-    let whole = talk_as(offers(), &pieces, usize::MAX);
-    whole
+    talk_as(offers(), &pieces, usize::MAX)
 }
 
 fn codes(pieces: &[&str]) -> String {
