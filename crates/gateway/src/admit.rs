@@ -8,14 +8,14 @@ use pasarela_net::{conn::Pace, http1::Framing, timer::Wait};
 use crate::{
     authorize::Permit,
     cluster::shares::{Joined, Waiting},
-    ctx::{Ctx, RateAnswer},
+    ctx::Ctx,
     downstream::{Answer as _, Body as _, Downstream},
-    limiter::{Limiter, RateFields},
     observe::Shed,
     overload::Level,
     parties::{Held, party_of},
     plane::{ApiPlane, Subscriber},
     respond::Refusal,
+    spend::{count, spend},
     worker::Worker,
 };
 
@@ -37,7 +37,7 @@ pub(crate) fn has_room(worker: &Worker) -> Result<(), Refusal> {
 }
 
 /// Asks whether the API's servers can take another call (T45), before it costs anything; then
-/// counts the call on its rate limit and notes what the answer will say about it.
+/// counts the call on what its plan allows and notes what the answer will say about it.
 pub(crate) async fn admit<D: Downstream>(
     worker: &Worker,
     permit: &Permit,
@@ -59,8 +59,8 @@ pub(crate) async fn admit<D: Downstream>(
             ctx.held = Some(Held::taken(&plane, permit.target.api, application));
         }
     }
-    match subscriber.and_then(|subscriber| subscriber.rate.as_ref()) {
-        Some(rate) => count(worker, rate, ctx),
+    match subscriber {
+        Some(subscriber) => spend(worker, subscriber, permit.target.soap, ctx).await,
         None => Ok(()),
     }
 }
@@ -69,28 +69,6 @@ fn overloaded(worker: &Worker) -> Refusal {
     worker.observer.metrics.shed(Shed::Concurrency);
     let detail = "the service has as many requests waiting as it can answer in time";
     Refusal::new(Code::Overloaded, detail).retry_after(1)
-}
-
-/// Counts a call on its rate.
-fn count(
-    worker: &Worker,
-    (limiter, fields): &(std::sync::Arc<Limiter>, std::sync::Arc<RateFields>),
-    ctx: &mut Ctx<'_>,
-) -> Result<(), Refusal> {
-    let decision = limiter.check(now_ns(worker, ctx.started));
-    let mut answer = RateAnswer { bytes: worker.take_small(), limit_at: 0 };
-    fields.write_policy(&mut answer.bytes);
-    answer.limit_at = answer.bytes.len();
-    fields.write_limit(&decision, &mut answer.bytes);
-    ctx.rate = Some(answer);
-    match decision.allowed {
-        true => Ok(()),
-        false => {
-            let wait = decision.retry_after_seconds();
-            let detail = format!("the plan's rate is used up; try again in {wait} s");
-            Err(Refusal::new(Code::RateLimited, detail).retry_after(wait))
-        }
-    }
 }
 
 /// The limit of the API's servers is reached: waits for its party's turn, or does not.
@@ -107,7 +85,7 @@ async fn wait_for_place<D: Downstream>(
         && rate.0.peek(now_ns(worker, ctx.started)).remaining == 0
     {
         // It would only wait to be told so.
-        count(worker, rate, ctx)?;
+        count(worker, rate, "plan", ctx)?;
     }
     let waiting = match shares.join(party, now_ns(worker, Instant::now())) {
         Joined::In => return Ok(()),

@@ -128,6 +128,31 @@ pub(crate) struct RateAnswer {
     pub(crate) limit_at: usize,
 }
 
+impl RateAnswer {
+    /// Adds what is said of one more limit; both fields are lists.
+    pub(crate) fn add(
+        &mut self,
+        policy: impl FnOnce(&mut Vec<u8>),
+        limit: impl FnOnce(&mut Vec<u8>),
+    ) {
+        if self.bytes.is_empty() {
+            policy(&mut self.bytes);
+            self.limit_at = self.bytes.len();
+            return limit(&mut self.bytes);
+        }
+        let mut both = Vec::with_capacity(2 * self.bytes.len() + 64);
+        let (policies, limits) = self.bytes.split_at(self.limit_at);
+        both.extend_from_slice(policies);
+        both.extend_from_slice(b", ");
+        policy(&mut both);
+        self.limit_at = both.len();
+        both.extend_from_slice(limits);
+        both.extend_from_slice(b", ");
+        limit(&mut both);
+        self.bytes = both;
+    }
+}
+
 /// The last attempt at an upstream.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UpstreamCall {

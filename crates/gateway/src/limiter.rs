@@ -334,7 +334,7 @@ fn gcd(mut a: u64, mut b: u64) -> u64 {
 }
 
 /// An sf-string (RFC 9651 §3.3.3): only printable ASCII may stand in it.
-fn write_string(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     for character in text.chars() {
         match character {
@@ -346,7 +346,7 @@ fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-fn write_integer(value: u64, out: &mut Vec<u8>) {
+pub(crate) fn write_integer(value: u64, out: &mut Vec<u8>) {
     let mut buffer = itoa::Buffer::new();
     out.extend_from_slice(buffer.format(value.min(FIELD_INTEGER_MAX)).as_bytes());
 }

@@ -10,6 +10,7 @@
 
 mod callers;
 mod subscribers;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -35,8 +36,14 @@ use pasarela_soap::security::{Holders, Policy};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use self::callers::Callers;
-pub(crate) use self::subscribers::{Subscriber, Subscribers};
+use self::{
+    callers::Callers,
+    terms::{Counted, Terms},
+};
+pub(crate) use self::{
+    subscribers::{Subscriber, Subscribers},
+    terms::{Pace, Spending},
+};
 use crate::{
     certificates::Certificates,
     cluster::{Budget, Cluster, Shares, hash_key},
@@ -45,6 +52,7 @@ use crate::{
     oauth,
     observe::{Metrics, Slot},
     proofs::{self, Remembered},
+    quota::Quotas,
     router::Router,
     sight::Sources,
     soon::soon,
@@ -124,6 +132,8 @@ pub struct Plane {
     pub(crate) unheard: Arc<[usize]>,
     /// What the APIs' parts name.
     pub(crate) texts: Arc<Texts>,
+    /// What is counted beyond the life of a plane.
+    counted: Arc<Counted>,
 }
 
 /// One API's part. With ten thousand of them most are in no cache when a request comes, so what a
@@ -324,15 +334,18 @@ impl Plane {
     ) -> Result<Self, CompileError> {
         let Callers { credentials, certificates, holders, tokens, sources } =
             Callers::compile(&snapshot, previous)?;
+        let counted = previous.map(|old| Arc::clone(&old.counted)).unwrap_or_default();
+        let terms = Terms::new(&snapshot.plans, &counted, now_ns);
         let Surface { router, texts, apis, unheard } = match previous {
             Some(old) if old.has_the_apis_of(&snapshot) => {
                 let mut surface = old.surface();
-                subscribers::enter_changes(&snapshot, &mut surface.apis, old, now_ns);
+                subscribers::enter_changes(&snapshot, &mut surface.apis, old, &terms, now_ns);
                 surface
             }
             _ => {
                 let mut surface = Surface::compile(&snapshot, previous, metrics)?;
-                subscribers::enter_all(&snapshot, &mut surface.apis, previous, now_ns);
+                subscribers::enter_all(&snapshot, &mut surface.apis, previous, &terms, now_ns);
+                counted.sweep();
                 surface
             }
         };
@@ -349,7 +362,13 @@ impl Plane {
             apis,
             unheard,
             texts,
+            counted,
         })
+    }
+
+    /// The quotas, for whoever keeps their ledger.
+    pub fn quotas(&self) -> &Arc<Quotas> {
+        &self.counted.quotas
     }
 
     /// Whether the APIs of a snapshot are the ones of this plane, all else that their parts are made of being the same too. Plans may have

@@ -28,6 +28,7 @@ use crate::{
     respond,
     respond::Refusal,
     route::{Routed, Target, route},
+    spend::spend_when_read,
     worker::{Worker, WorkerPlane},
 };
 
@@ -207,6 +208,7 @@ async fn carry_message<'h, D: Downstream>(
     head: &'h Head,
     ctx: &mut Ctx<'h>,
 ) -> Result<(), Refusal> {
+    spend_when_read(worker, permit, ctx).await?;
     let api = permit.target.api;
     let permit = &operation_known(plane, *permit, ctx)?;
     let read = (&mut order, &mut ahead);

@@ -33,7 +33,7 @@ pub use secret::Secret;
 pub use security::{Password, UserPasswords, WsSecurity, X509};
 pub use snapshot::{
     ActiveHealth, Api, Application, Balance, CertificateName, Check, Checks, ClientAuth,
-    Concurrency, Credential, Face, HashKey, HeaderMatch, HostPattern, HttpVersion,
+    Concurrency, Credential, Face, HashKey, HeaderMatch, Holder, HostPattern, HttpVersion,
     ImportedDocument, IpNet, KeyDigest, Operation, Organisation, OrganisationKind, PassiveHealth,
     PathSegment, PathTemplate, Plan, Quota, QuotaOver, QuotaWindow, Rate, Reference, Retries,
     ServedContract, Snapshot, StoredKey, Subscription, Timeouts, Upstream, UpstreamTarget,

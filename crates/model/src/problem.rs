@@ -51,7 +51,6 @@ macro_rules! codes {
     };
 }
 
-// GW0029 is kept for a quota that is used up; it comes when quotas are enforced.
 codes! {
     NoSuchApi = "GW0001", 404, Caller, "no_such_api", "There is no API at this address";
     NoSuchOperation = "GW0002", 404, Caller, "no_such_operation", "The API has no such operation";
@@ -81,6 +80,7 @@ codes! {
     Overloaded = "GW0026", 503, Ours, "overloaded", "The gateway is protecting itself from overload";
     Draining = "GW0027", 503, Ours, "draining", "The gateway is shutting down";
     Internal = "GW0028", 500, Ours, "internal", "The gateway failed";
+    QuotaUsed = "GW0029", 429, Caller, "quota_used", "The quota of the plan is used up";
     MediaUnsupported = "GW0030", 415, Caller, "media_unsupported", "The body is in a form that cannot be read here";
     SoapInvalid = "GW0031", 400, Caller, "soap_invalid", "The message is not SOAP";
     SoapAction = "GW0032", 400, Caller, "soap_action", "The action and the body do not agree";
@@ -100,6 +100,7 @@ codes! {
     MessageExpired = "GW0048", 401, Caller, "message_expired", "The message is not of now";
     MessageRepeated = "GW0049", 401, Caller, "message_repeated", "The message was sent before";
     ShareUsed = "GW0060", 429, Caller, "share_used", "Too many calls at a time for the share";
+    QuotaUnknown = "GW0061", 503, Ours, "quota_unknown", "What is left of the quota cannot be found out";
     ScopeMissing = "GW0065", 403, Caller, "scope_missing", "The credential does not reach as far as this operation";
     NetworkRefused = "GW0070", 403, Caller, "network_refused", "Calls from this address are not taken";
     CertificateOver = "GW0071", 403, Caller, "certificate_over", "The client certificate is no longer good";

@@ -455,8 +455,12 @@ pub struct Plan {
     pub name: String,
     /// Rate limit; `None`: none.
     pub rate: Option<Rate>,
+    /// Who has one rate together.
+    pub rate_per: Holder,
     /// Quota; `None`: none.
     pub quota: Option<Quota>,
+    /// Rates of single operations, by the operation's name, beside the plan's own; whose they are `rate_per` says.
+    pub operations: Vec<(String, Rate)>,
     /// Weight of its calls where they wait for an API's servers, from 1.
     pub priority: u32,
     /// What each party on it has reserved of an API's concurrency, in hundredths of a percent; 0: nothing.
@@ -471,7 +475,9 @@ impl Plan {
         Self {
             name: name.into(),
             rate: None,
+            rate_per: Holder::Application,
             quota: None,
+            operations: Vec::new(),
             priority: 1,
             reserve: 0,
             scopes: Scopes::default(),
@@ -499,6 +505,18 @@ pub struct Quota {
     pub window: QuotaWindow,
     /// What happens past it.
     pub over: QuotaOver,
+    /// Who has it together.
+    pub per: Holder,
+}
+
+/// Who counts as one, where calls are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Holder {
+    /// Each application.
+    #[default]
+    Application,
+    /// All applications of an organisation together; one without an organisation by itself.
+    Organisation,
 }
 
 /// A calendar window, UTC.

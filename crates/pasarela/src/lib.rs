@@ -13,6 +13,7 @@ mod mail;
 mod mapping;
 pub mod memory;
 pub mod otlp;
+mod quotas;
 pub mod serve;
 mod signing;
 pub mod sockets;

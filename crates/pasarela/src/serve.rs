@@ -22,6 +22,7 @@ use pasarela_gateway::{
     Phase, Plane, Shared, Socket,
     observe::{self, AccessTarget, Listener, Observability, TraceSettings},
     overload::{Level, Overload},
+    quota::Quotas,
 };
 use pasarela_model::{Snapshot, Timestamp};
 use pasarela_net::{
@@ -43,6 +44,7 @@ use crate::{
     jwks,
     logging::{self, LogFormat},
     mail, memory, otlp,
+    quotas::Keeper,
     signing::Signing,
     sockets,
 };
@@ -181,6 +183,8 @@ struct Running {
     runtime: LocalRuntime,
     draining: Arc<AtomicBool>,
     generation: Arc<AtomicU64>,
+    /// Whoever writes down what is leased of quotas.
+    keeper: Keeper,
 }
 
 #[allow(clippy::too_many_arguments, reason = "the one place where everything meets")]
@@ -285,9 +289,12 @@ fn start(
     let live = Arc::new(AtomicU64::new(generation));
     let ready = Arc::new(AtomicBool::new(false));
     let desk = administration.as_ref().map(|administration| administration.control.clone());
+    let keeper = Keeper::new(Arc::clone(planes.borrow().quotas()), desk.clone(), data);
+    runtime.spawn_local(keeper.clone().keep());
+    let counted = (Arc::clone(&observability), Arc::clone(planes.borrow().quotas()));
     let counts = post.as_ref().map(|_| Arc::new(mail::Counts::default()));
     let beside = (desk.clone(), counts.clone());
-    serve_console(&runtime, console, &observability, &draining, &live, &ready, beside)?;
+    serve_console(&runtime, console, counted, &draining, &live, &ready, beside)?;
     let (told, heard) = std::sync::mpsc::channel();
     {
         let planes = planes.subscribe();
@@ -379,6 +386,7 @@ fn start(
         runtime,
         draining,
         generation: live,
+        keeper,
     })
 }
 
@@ -493,14 +501,13 @@ fn unfollowed(
 fn serve_console(
     runtime: &LocalRuntime,
     listener: TcpListener,
-    observability: &Arc<Observability>,
+    (metrics, quotas): (Arc<Observability>, Arc<Quotas>),
     draining: &Arc<AtomicBool>,
     live: &Arc<AtomicU64>,
     ready: &Arc<AtomicBool>,
     (desk, counts): (Option<admin::Desk>, Option<Arc<mail::Counts>>),
 ) -> anyhow::Result<()> {
     let (draining, live, ready) = (draining.clone(), live.clone(), ready.clone());
-    let metrics = Arc::clone(observability);
     let store = desk.clone();
     let administration = desk.map(admin::router).unwrap_or_default();
     let console = Console {
@@ -517,7 +524,9 @@ fn serve_console(
         metrics: Box::new(move || {
             let store = store.as_ref().map(admin::Desk::metrics);
             let mail = counts.as_ref().map(|counts| counts.render());
-            metrics.render() + &store.unwrap_or_default() + &mail.unwrap_or_default()
+            let now = u64::try_from(admin::now().millis() / 1_000).unwrap_or(0);
+            let quotas = quotas.render(now);
+            metrics.render() + &quotas + &store.unwrap_or_default() + &mail.unwrap_or_default()
         }),
     };
     let router = console::router(console, administration);
@@ -641,6 +650,7 @@ impl Running {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         });
+        runtime.block_on(self.keeper.end());
         self.observability.flush(Duration::from_secs(2));
         tracing::info!("stopped");
         Ok(())

@@ -34,6 +34,7 @@ pub(crate) const OURS: &[Migration] = &[
         sql: include_str!("../migrations/0003-signing-keys.sql"),
     },
     Migration { number: 4, name: "letters", sql: include_str!("../migrations/0004-letters.sql") },
+    Migration { number: 5, name: "quotas", sql: include_str!("../migrations/0005-quotas.sql") },
 ];
 
 /// Why a database and this binary do not fit.

@@ -12,6 +12,7 @@ mod organisations;
 mod people;
 mod places;
 mod plans;
+mod quotas;
 mod signing;
 mod subscriptions;
 

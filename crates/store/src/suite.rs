@@ -5,6 +5,7 @@ mod kills;
 mod letters;
 mod migrations;
 mod nouns;
+mod quotas;
 
 use std::sync::atomic::{AtomicU8, Ordering};
 

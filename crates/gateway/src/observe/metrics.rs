@@ -176,6 +176,7 @@ struct ApiCounters {
     aborted: Counter,
     retries: Counter,
     ejections: Counter,
+    beyond_quota: Counter,
     /// Beginnings and ends of waits for a place at the upstream.
     queued: Counter,
     unqueued: Counter,
@@ -197,6 +198,7 @@ impl Default for ApiCounters {
             aborted: Counter::default(),
             retries: Counter::default(),
             ejections: Counter::default(),
+            beyond_quota: Counter::default(),
             queued: Counter::default(),
             unqueued: Counter::default(),
             queued_us: Counter::default(),
@@ -348,6 +350,13 @@ impl WorkerMetrics {
     pub fn upstream_ejected(&self, slot: Slot) {
         if let Some(api) = self.shard.api(slot) {
             api.ejections.add(1);
+        }
+    }
+
+    /// A request was more than its quota has, and was served.
+    pub fn beyond_quota(&self, slot: Slot) {
+        if let Some(api) = self.shard.api(slot) {
+            api.beyond_quota.add(1);
         }
     }
 

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use pasarela_model::{Application, Pages, Plan, Rate, Snapshot, Subscription};
+use pasarela_model::{Application, Holder, Pages, Rate, Snapshot, Subscription};
 use rustc_hash::FxHashMap;
 
-use super::{ApiPlane, Plane};
+use super::{
+    ApiPlane, Plane,
+    terms::{Pace, Paces, Spending, Terms},
+};
 use crate::{
     cluster::Party,
-    limiter::{Limiter, LimiterKey, LimiterTable, RateFields},
+    limiter::{Limiter, LimiterKey, LimiterTable},
     parties::share_out,
 };
 
@@ -28,14 +31,18 @@ pub(crate) struct Subscriber {
     /// Index into the snapshot's plans.
     pub(crate) plan: usize,
     /// Its rate limit, where the plan has one.
-    pub(crate) rate: Option<(Arc<Limiter>, Arc<RateFields>)>,
+    pub(crate) rate: Option<Pace>,
     /// As whom it shares the API's servers with others, where they are shared out.
     pub(crate) party: Option<Arc<Party>>,
+    /// Its quota, where the plan has one.
+    pub(crate) quota: Option<Spending>,
+    /// The rates of single operations, where the plan has some.
+    pub(crate) operations: Option<Paces>,
 }
 
 impl Subscriber {
-    fn new(plan: usize) -> Self {
-        Self { plan, rate: None, party: None }
+    pub(super) fn new(plan: usize) -> Self {
+        Self { plan, rate: None, party: None, quota: None, operations: None }
     }
 }
 
@@ -150,10 +157,10 @@ impl Many {
     }
 }
 
-/// What the answers of each plan say about its rate.
-pub(super) fn rate_fields(plans: &[Plan]) -> Vec<Option<Arc<RateFields>>> {
-    let fields = |plan: &Plan| plan.rate.map(|rate| Arc::new(RateFields::new(&plan.name, &rate)));
-    plans.iter().map(fields).collect()
+/// The rate that a subscription has for itself.
+fn own_rate(snapshot: &Snapshot, subscription: &Subscription) -> Option<Rate> {
+    let plan = snapshot.plans.get(subscription.plan)?;
+    plan.rate.filter(|_| plan.rate_per == Holder::Application)
 }
 
 /// Enters all subscriptions of a snapshot into APIs that know of none yet.
@@ -161,20 +168,20 @@ pub(super) fn enter_all(
     snapshot: &Snapshot,
     apis: &mut Pages<ApiPlane>,
     before: Option<&Plane>,
+    terms: &Terms<'_>,
     now_ns: u64,
 ) {
-    let fields = rate_fields(&snapshot.plans);
     let old = before.map(limiters);
     let limiters = LimiterTable::reconcile(old.as_ref(), &rates(snapshot), now_ns);
     for (index, application) in snapshot.applications.iter().enumerate() {
         for subscription in &application.subscriptions {
-            let rate = fields[subscription.plan].clone().and_then(|fields| {
+            let rate = terms.rate_fields(subscription.plan).and_then(|fields| {
                 let key = limiter_key(snapshot, application, subscription);
                 Some((Arc::clone(limiters.get(&key)?), fields))
             });
             if let Some(api) = apis.get_mut(subscription.api) {
-                api.subscribers
-                    .insert(index, Subscriber { rate, ..Subscriber::new(subscription.plan) });
+                let subscriber = terms.subscriber(snapshot, index, subscription, rate);
+                api.subscribers.insert(index, subscriber);
             }
         }
     }
@@ -186,17 +193,17 @@ pub(super) fn enter_changes(
     snapshot: &Snapshot,
     apis: &mut Pages<ApiPlane>,
     before: &Plane,
+    terms: &Terms<'_>,
     now_ns: u64,
 ) {
-    let fields = rate_fields(&snapshot.plans);
     let old = &before.snapshot;
     let mut touched = Vec::new();
     for index in snapshot.applications.unshared(&old.applications) {
         let (was, is) = (old.applications.get(index), snapshot.applications.get(index));
-        let terms = |one: Option<&Application>| {
+        let agreed = |one: Option<&Application>| {
             one.map(|one| (one.name.clone(), one.organisation, one.subscriptions.clone()))
         };
-        if terms(was) == terms(is) {
+        if agreed(was) == agreed(is) {
             continue;
         }
         let subscriptions = [was, is].into_iter().flatten().flat_map(|one| &one.subscriptions);
@@ -208,16 +215,15 @@ pub(super) fn enter_changes(
         }
         let Some(is) = is else { continue };
         for subscription in &is.subscriptions {
-            let plan = snapshot.plans.get(subscription.plan).and_then(|plan| plan.rate);
-            let rate =
-                plan.zip(fields.get(subscription.plan).cloned().flatten()).map(|(rate, fields)| {
-                    let its = was.filter(|was| was.name == is.name);
-                    let its = its.and_then(|was| limiter_of(before, index, was, subscription));
-                    (Limiter::following(its, rate, now_ns), fields)
-                });
+            let rate = own_rate(snapshot, subscription).zip(terms.rate_fields(subscription.plan));
+            let rate = rate.map(|(rate, fields)| {
+                let its = was.filter(|was| was.name == is.name);
+                let its = its.and_then(|was| limiter_of(before, index, was, subscription));
+                (Limiter::following(its, rate, now_ns), fields)
+            });
             if let Some(api) = apis.get_mut(subscription.api) {
-                api.subscribers
-                    .insert(index, Subscriber { rate, ..Subscriber::new(subscription.plan) });
+                let subscriber = terms.subscriber(snapshot, index, subscription, rate);
+                api.subscribers.insert(index, subscriber);
             }
         }
     }
@@ -245,6 +251,7 @@ fn limiters(plane: &Plane) -> LimiterTable {
     let all = applications.flat_map(|(index, application)| {
         application.subscriptions.iter().filter_map(move |subscription| {
             let subscriber = plane.apis.get(subscription.api)?.subscribers.get(index)?;
+            own_rate(snapshot, subscription)?;
             let (limiter, _) = subscriber.rate.as_ref()?;
             Some((limiter_key(snapshot, application, subscription), Arc::clone(limiter)))
         })
@@ -256,7 +263,7 @@ fn rates(snapshot: &Snapshot) -> Vec<(LimiterKey, Rate)> {
     let mut wanted = Vec::new();
     for application in &snapshot.applications {
         for subscription in &application.subscriptions {
-            if let Some(rate) = snapshot.plans[subscription.plan].rate {
+            if let Some(rate) = own_rate(snapshot, subscription) {
                 wanted.push((limiter_key(snapshot, application, subscription), rate));
             }
         }

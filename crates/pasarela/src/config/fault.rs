@@ -72,7 +72,6 @@ codes! {
     MailAddress = "CF0151", "An address of mail cannot be used";
     MailStore = "CF0152", "Mail has nowhere to be kept";
     Relay = "CF0153", "A relay for mail cannot be used";
-    QuotaUnused = "CF0901", "Quotas are checked, not enforced yet";
     PriceUnused = "CF0902", "Prices are checked, not charged yet";
     SharedLimitsUnused = "CF0905", "Shared limits are checked, not used yet";
     FaceUnused = "CF0906", "A face is checked, not offered yet";

@@ -268,6 +268,7 @@ fn whole(walk: &Walk<'_>, root: &tree::Node, generation: u64) -> Option<Loaded> 
         trusted_proxies: trusted_proxies.unwrap_or_default(),
     };
     plans::check_reserves(walk, &declared, &snapshot);
+    plans::check_operations(walk, &declared, &snapshot);
     Some(Loaded { settings, snapshot, prices, warnings: Vec::new(), files: Vec::new() })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use pasarela_model::{Concurrency, Plan, Quota, QuotaOver, Snapshot};
+use pasarela_model::{Concurrency, Holder, Plan, Quota, QuotaOver, Rate, Snapshot};
 
 use super::{
     fault::Code,
@@ -14,8 +14,8 @@ use super::{
     walk::{Text, Walk, shown_word},
 };
 
-pub(crate) const KEYS: [&str; 7] =
-    ["name", "rate", "quota", "price", "priority", "reserve", "scopes"];
+pub(crate) const KEYS: [&str; 8] =
+    ["name", "rate", "operations", "quota", "price", "priority", "reserve", "scopes"];
 
 /// Largest weight of a plan's calls.
 const PRIORITY_MAX: u64 = 100;
@@ -35,7 +35,8 @@ fn plan(
     organisations: &Section<'_>,
 ) -> Option<(Plan, Option<Price>)> {
     let fields = &item.fields;
-    let rate = fields.get("rate").map(|node| walk.parse(node, "`rate`", &units::RATE, units::rate));
+    let rate = fields.get("rate").map(|node| rate(walk, node));
+    let operations = fields.get("operations").map_or(Some(Vec::new()), |node| rates(walk, node));
     let quota_read = fields.get("quota").map(|node| quota(walk, node));
     let quota = quota_read.flatten();
     let price_read = fields.get("price").map(|node| {
@@ -45,14 +46,6 @@ fn plan(
             organisations.refer(walk, &text)?.first().copied()
         })
     });
-    if quota.is_some() {
-        walk.warn(
-            Code::QuotaUnused,
-            fields.key_span("quota"),
-            "This quota is checked, but calls past it are not refused by this version.",
-            "Nothing has to be done; `rate` is enforced.",
-        );
-    }
     if price_read.as_ref().is_some_and(Option::is_some) {
         walk.warn(
             Code::PriceUnused,
@@ -79,7 +72,9 @@ fn plan(
     let scopes = scopes::granted(walk, fields);
     let plan = Plan {
         name: item.name.as_ref()?.value.clone(),
-        rate: rate.map_or(Some(None), |rate| rate.map(Some))?,
+        rate_per: rate.map_or(Some(Holder::default()), |rate| rate.map(|(_, per)| per))?,
+        rate: rate.map_or(Some(None), |rate| rate.map(|(rate, _)| Some(rate)))?,
+        operations: operations?,
         quota: quota_read.map_or(Some(None), |quota| quota.map(Some))?,
         priority: u32::try_from(priority?).ok()?,
         reserve: reserve?,
@@ -88,9 +83,40 @@ fn plan(
     Some((plan, price_read.map_or(Some(None), |price| price.map(Some))?))
 }
 
+/// A rate as it is, or with whose it is.
+fn rate(walk: &Walk<'_>, node: &Node) -> Option<(Rate, Holder)> {
+    if !matches!(node.kind, Kind::Map(_)) {
+        let rate = walk.parse(node, "`rate`", &units::RATE, units::rate)?;
+        return Some((rate, Holder::default()));
+    }
+    let fields = walk.fields(node, "a rate", &["calls", "per"])?;
+    let calls = walk
+        .need(&fields, "calls", "Write `calls: 5/s`.")
+        .and_then(|node| walk.parse(node, "`calls`", &units::RATE, units::rate));
+    let per = per(walk, fields.get("per"));
+    Some((calls?, per?))
+}
+
+/// Rates by the names of operations.
+fn rates(walk: &Walk<'_>, node: &Node) -> Option<Vec<(String, Rate)>> {
+    let entries = walk.entries(node, "`operations`")?;
+    let read = entries.iter().map(|entry| {
+        let rate = walk.parse(&entry.value, "a rate", &units::RATE, units::rate)?;
+        Some((entry.key.clone(), rate))
+    });
+    // All of them are read before it is said that one is missing.
+    read.collect::<Vec<_>>().into_iter().collect()
+}
+
+/// Who counts as one.
+fn per(walk: &Walk<'_>, node: Option<&Node>) -> Option<Holder> {
+    let words = [("application", Holder::Application), ("organisation", Holder::Organisation)];
+    node.map_or(Some(Holder::default()), |node| walk.word(node, "`per`", &words))
+}
+
 fn quota(walk: &Walk<'_>, node: &Node) -> Option<Quota> {
-    let (calls, over) = if matches!(node.kind, Kind::Map(_)) {
-        let fields = walk.fields(node, "a quota", &["calls", "over"])?;
+    let (calls, over, per) = if matches!(node.kind, Kind::Map(_)) {
+        let fields = walk.fields(node, "a quota", &["calls", "over", "per"])?;
         let calls = walk
             .need(&fields, "calls", "Write `calls: 1_000/month`.")
             .and_then(|node| walk.parse(node, "`calls`", &units::QUOTA, units::quota));
@@ -98,13 +124,36 @@ fn quota(walk: &Walk<'_>, node: &Node) -> Option<Quota> {
         let over = fields
             .get("over")
             .map_or(Some(QuotaOver::Refuse), |node| walk.word(node, "`over`", &words));
-        (calls, over)
+        (calls, over, per(walk, fields.get("per")))
     } else {
         let calls = walk.parse(node, "`quota`", &units::QUOTA, units::quota);
-        (calls, Some(QuotaOver::Refuse))
+        (calls, Some(QuotaOver::Refuse), Some(Holder::default()))
     };
     let (calls, window) = calls?;
-    Some(Quota { calls, window, over: over? })
+    Some(Quota { calls, window, over: over?, per: per? })
+}
+
+/// A rate for an operation that nobody offers would limit nothing.
+pub(crate) fn check_operations(walk: &Walk<'_>, section: &Section<'_>, snapshot: &Snapshot) {
+    for (plan, item) in section.items.iter().enumerate() {
+        let Some(node) = item.as_ref().and_then(|item| item.fields.get("operations")) else {
+            continue;
+        };
+        let Kind::Map(entries) = &node.kind else { continue };
+        let offered = || snapshot.apis.iter().filter(|api| api.plans.contains(&plan));
+        for entry in entries {
+            let mut operations = offered().flat_map(|api| &api.operations);
+            if !operations.any(|operation| operation.name == entry.key) {
+                let shown = shown_word(&entry.key);
+                walk.fault(
+                    Code::Reference,
+                    entry.key_span,
+                    format!("No API that offers this plan has an operation {shown}."),
+                    "Write the operationId of its contract, or method and path where there is none: \"GET /quotes/{id}\".",
+                );
+            }
+        }
+    }
 }
 
 /// Warns where what is reserved of an API is more than everything: each then gets less than it says.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use pasarela::config::{self, AccessLog, Code, Settings};
 use pasarela_model::{
-    Balance, ClientAuth, Credential, Face, HashKey, HostPattern, HttpVersion, KeyDigest, Limits,
-    OrganisationKind, QuotaOver, StoredKey, Subscription, TokenAlgorithm, TokenKeys, Visibility,
+    Balance, ClientAuth, Credential, Face, HashKey, Holder, HostPattern, HttpVersion, KeyDigest,
+    Limits, OrganisationKind, QuotaOver, StoredKey, Subscription, TokenAlgorithm, TokenKeys,
+    Visibility,
 };
 
 /// The file that shows everything at once.
@@ -41,7 +42,7 @@ fn the_file_of_the_design_is_accepted() {
 
     let mut told: Vec<Code> = loaded.warnings.iter().map(|warning| warning.code).collect();
     told.dedup();
-    for code in [Code::SharedLimitsUnused, Code::FaceUnused, Code::QuotaUnused, Code::PriceUnused] {
+    for code in [Code::SharedLimitsUnused, Code::FaceUnused, Code::PriceUnused] {
         assert!(told.contains(&code), "{code:?}");
     }
     assert!(loaded.files.iter().any(|file| file.ends_with("contracts/tracking.wsdl")));
@@ -104,6 +105,10 @@ fn every_key_of_the_file_reaches_its_place() {
     let plans = &loaded.snapshot.plans;
     assert_eq!((plans[0].priority, plans[0].reserve), (1, 0));
     assert_eq!((plans[1].priority, plans[1].reserve), (4, 1_250));
+    assert_eq!(plans[0].quota.map(|quota| quota.per), Some(Holder::Application));
+    assert_eq!(plans[1].quota.map(|quota| quota.per), Some(Holder::Organisation));
+    assert_eq!((plans[0].rate_per, plans[1].rate_per), (Holder::Application, Holder::Organisation));
+    assert_eq!(plans[1].operations[0].1.count, 2);
 
     let scopes = api.scopes.as_ref().unwrap();
     let said: Vec<_> = (0..3).map(|index| scopes.asked(Some(index))[0].to_string()).collect();

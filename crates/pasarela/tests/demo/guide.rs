@@ -17,7 +17,14 @@ fn every_sample_of_the_guide_is_accepted() {
     write_files(folder.path());
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide");
     let mut samples = 0;
-    for page in ["getting-started.md", "configuration.md", "tls.md", "operating.md", "shares.md"] {
+    for page in [
+        "getting-started.md",
+        "configuration.md",
+        "tls.md",
+        "operating.md",
+        "shares.md",
+        "quotas.md",
+    ] {
         let text = fs::read_to_string(guide.join(page)).unwrap();
         for sample in text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
             samples += 1;
@@ -94,6 +101,7 @@ fn write_files(folder: &Path) {
     fs::create_dir(folder.join("secrets")).unwrap();
     fs::write(folder.join("secrets/shop.key"), "a-key-for-the-shop\n").unwrap();
     let contract = "openapi: 3.1.0\ninfo: { title: Rates, version: \"1\" }\n\
-                    paths: { /quote: { get: { responses: { \"200\": { description: ok } } } } }\n";
+                    paths: { /quote: { get: { operationId: getQuote, responses: { \"200\": { description: ok } } }, \
+                    post: { operationId: makeQuote, responses: { \"200\": { description: ok } } } } }\n";
     fs::write(folder.join("rates.openapi.yaml"), contract).unwrap();
 }

@@ -33,6 +33,7 @@ mod parts;
 mod paths;
 mod ports;
 mod publish;
+mod quotas;
 mod reload;
 mod scopes;
 mod shares;

@@ -160,6 +160,53 @@ fn policies_act_on_the_call_as_it_came_and_on_the_answer_as_it_goes() {
     assert_eq!(statuses, [200, 400, 401, 429]);
 }
 
+/// T31: whichever face a call comes by, it counts on one counter, its operation's and its quota's too.
+#[test]
+fn t31_all_faces_count_on_the_same_rate_and_quota() {
+    let upstream = Upstream::handle(|_| soap(200, &order("")));
+    let gateway = gateway()
+        .file("orders.wsdl", WSDL)
+        .file("port.wsdl", PORT)
+        .file("orders.xsd", TYPES)
+        .file("orders.map.yaml", MAPPING)
+        .file("key", "open-sesame")
+        .top(
+            "plans: [{ name: two, quota: 4/month, operations: { GetOrder: 1/h burst 3 } }]\napplications:\n  - name: acme\n    \
+             keys: [{ file: key }]\n    subscriptions: [{ api: o, plan: two }]\n",
+        )
+        .api_with(
+            "o",
+            &[&upstream.url()],
+            "contract: orders.wsdl\nrest: { mapping: orders.map.yaml }\nplans: [two]",
+        )
+        .start();
+    let key = "X-API-Key: open-sesame\r\n";
+    let by_rest =
+        || gateway.connect().ask(format!("GET /o/orders/7 HTTP/1.1\r\nHost: test\r\n{key}\r\n"));
+    let by_soap = |body: &str| {
+        let fields = format!("{key}Content-Type: text/xml\r\n");
+        post(&gateway, "/o/soap", &fields, &envelope(body))
+    };
+    let get = "<GetOrder xmlns=\"urn:orders\"><id>7</id></GetOrder>";
+    assert_eq!(by_rest().status, 200);
+    let answer = by_soap(get);
+    assert_eq!(answer.status, 200, "{}", answer.brief());
+    let limit = answer.get("ratelimit").unwrap_or_default();
+    assert!(
+        limit.contains("\"two-GetOrder\";r=1") && limit.contains("\"two-month\";r=2"),
+        "{limit}"
+    );
+    assert_eq!(by_rest().status, 200);
+    let refused = by_soap(get);
+    assert!(refused.text().contains("GW0007"), "{}", refused.brief());
+    by_rest().assert_problem(429, "GW0007");
+    // What the operation refused did not cost the quota: one call is left for another one.
+    let secret = "<Secret xmlns=\"urn:orders\">x</Secret>";
+    assert_eq!(by_soap(secret).status, 200);
+    let refused = by_soap(secret);
+    assert!(refused.text().contains("GW0029"), "{}", refused.brief());
+}
+
 #[test]
 fn a_mapped_operation_has_its_path_verb_and_parameters() {
     let upstream = Upstream::handle(|_| soap(200, &order("")));

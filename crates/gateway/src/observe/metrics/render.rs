@@ -136,6 +136,7 @@ struct ApiTotals {
     aborted: u64,
     retries: u64,
     ejections: u64,
+    beyond_quota: u64,
     queued: u64,
     unqueued: u64,
     queued_us: u64,
@@ -155,6 +156,7 @@ impl ApiTotals {
             aborted: 0,
             retries: 0,
             ejections: 0,
+            beyond_quota: 0,
             queued: 0,
             unqueued: 0,
             queued_us: 0,
@@ -182,6 +184,7 @@ impl ApiTotals {
         self.aborted += counters.aborted.get();
         self.retries += counters.retries.get();
         self.ejections += counters.ejections.get();
+        self.beyond_quota += counters.beyond_quota.get();
         // Ends are read before beginnings, so that the difference cannot be negative.
         self.unqueued += counters.unqueued.get();
         self.queued += counters.queued.get();
@@ -228,6 +231,11 @@ fn render_apis(out: &mut String, apis: &[ApiTotals]) {
         "pasarela_upstream_ejections_total",
         "Times an upstream target was taken out of the rotation for its answers.",
         |api| api.ejections,
+    );
+    by_api(
+        "pasarela_requests_beyond_quota_total",
+        "Requests beyond their quota that were served, to be charged.",
+        |api| api.beyond_quota,
     );
     by_api(
         "pasarela_requests_queued_total",
