@@ -192,9 +192,9 @@ impl Counter {
         }
     }
 
-    /// The answer to an ask: so many calls, after which the ledger has `spare` left.
-    pub fn lease(&self, window: Window, calls: u64, spare: u64) {
-        self.spare.store(spare, Relaxed);
+    /// The answer to an ask: so many calls, after which the ledger has `spare` left of the quota of `most`.
+    pub fn lease(&self, window: Window, calls: u64, spare: u64, most: u64) {
+        self.spare.store(spare, SeqCst);
         let mut word = self.word.load(Relaxed);
         loop {
             let read = Word(word);
@@ -204,6 +204,9 @@ impl Counter {
                 Ok(_) => break,
                 Err(changed) => word = changed,
             }
+        }
+        if self.calls.load(SeqCst) != most {
+            self.ask_anew();
         }
         self.answered();
     }
@@ -233,16 +236,20 @@ impl Counter {
         }
     }
 
-    /// Another number of calls from now on: what was leased of the old one goes back.
+    /// Another number of calls from now on.
     fn set_calls(&self, calls: u64) {
-        if self.calls.swap(calls, Relaxed) == calls {
+        if self.calls.swap(calls, SeqCst) == calls {
             return;
         }
+        self.ask_anew();
+    }
+
+    /// What is known is of a quota that is another one now: it goes back, and whoever is next asks.
+    fn ask_anew(&self) {
         if let Some(returned) = self.withdraw() {
             self.quotas.push(Ask::Return(returned));
         }
-        // Whoever is next asks.
-        self.spare.store(1, Relaxed);
+        self.spare.store(1, SeqCst);
     }
 
     /// Takes back what is left of the chunk.

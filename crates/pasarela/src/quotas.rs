@@ -53,9 +53,11 @@ impl Keeper {
         match ask {
             Ask::Return(returned) => self.give_back(returned).await,
             Ask::Lease { counter, window } => {
-                let leased = tokio::time::timeout(PATIENCE, self.lease(&counter, window)).await;
+                let most = counter.calls();
+                let leased = self.lease(&counter, window, most);
+                let leased = tokio::time::timeout(PATIENCE, leased).await;
                 match leased {
-                    Ok(Ok((calls, spare))) => counter.lease(window, calls, spare),
+                    Ok(Ok((calls, spare))) => counter.lease(window, calls, spare, most),
                     Ok(Err(error)) => {
                         tracing::warn!(quota = counter.name(), error = %format!("{error:#}"), "the ledger of quotas fails");
                         tokio::time::sleep(PAUSE).await;
@@ -71,10 +73,14 @@ impl Keeper {
         }
     }
 
-    async fn lease(&self, counter: &Counter, window: Window) -> anyhow::Result<(u64, u64)> {
+    async fn lease(
+        &self,
+        counter: &Counter,
+        window: Window,
+        most: u64,
+    ) -> anyhow::Result<(u64, u64)> {
         let name = counter.name().to_owned();
-        let (starts, most, wanted) =
-            (hour(window), number(counter.calls()), number(counter.chunk()));
+        let (starts, most, wanted) = (hour(window), number(most), number(counter.chunk()));
         let store = self.store().await?;
         let leased: Result<_, Error> = store
             .write(move |tx| {

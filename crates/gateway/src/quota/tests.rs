@@ -17,10 +17,11 @@ impl Ledger {
                 Ask::Lease { counter, window } => {
                     let granted =
                         self.0.entry((counter.name().to_owned(), window.start())).or_default();
-                    let free = counter.calls().saturating_sub(*granted);
+                    let most = counter.calls();
+                    let free = most.saturating_sub(*granted);
                     let calls = counter.chunk().min(free);
                     *granted += calls;
-                    counter.lease(window, calls, free - calls);
+                    counter.lease(window, calls, free - calls, most);
                 }
                 Ask::Return(back) => self.back(&back),
             }
@@ -107,6 +108,18 @@ fn another_number_of_calls_is_counted_with_those_that_were_made() {
     assert_eq!(drain(&quotas, &mut ledger, &counter, NOW), 0);
     quotas.counter("a", 160, QuotaWindow::Hour);
     assert_eq!(drain(&quotas, &mut ledger, &counter, NOW), 9, "151 were used");
+}
+
+#[test]
+fn an_answer_about_the_quota_as_it_was_is_not_believed() {
+    let (quotas, mut ledger) = (Quotas::default(), Ledger::default());
+    let counter = quotas.counter("a", 2, QuotaWindow::Hour);
+    assert_eq!(drain(&quotas, &mut ledger, &counter, NOW), 2);
+    // It asks whether something has come back; the answer is late.
+    assert_eq!(counter.take(NOW + 5), Taken::Beyond);
+    quotas.counter("a", 4, QuotaWindow::Hour);
+    counter.lease(counter.window(NOW), 0, 0, 2);
+    assert_eq!(drain(&quotas, &mut ledger, &counter, NOW + 5), 2);
 }
 
 #[test]
