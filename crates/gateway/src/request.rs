@@ -208,9 +208,9 @@ async fn carry_message<'h, D: Downstream>(
     head: &'h Head,
     ctx: &mut Ctx<'h>,
 ) -> Result<(), Refusal> {
-    spend_when_read(worker, permit, ctx).await?;
     let api = permit.target.api;
     let permit = &operation_known(plane, *permit, ctx)?;
+    spend_when_read(worker, permit, ctx).await?;
     let read = (&mut order, &mut ahead);
     mediate::check_request(worker, plane, contract, read, down, head, ctx).await?;
     let mut replayed = mediate::Replayed::new(down, ahead)?;
