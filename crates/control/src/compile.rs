@@ -100,7 +100,7 @@ impl Declared {
             plans: plans.map(|(index, plan)| (plan.name.clone(), index)).collect(),
             keys: keys
                 .filter_map(|credential| match credential {
-                    Credential::ApiKey(digest) => Some(*digest),
+                    Credential::ApiKey(digest) => Some(mixed(file, digest)),
                     // Those are the file's alone; nothing that is held could be the same.
                     Credential::User { .. }
                     | Credential::Certificate(_)
@@ -113,6 +113,11 @@ impl Declared {
                 .collect(),
         }
     }
+}
+
+/// As the store knows the same key.
+fn mixed(file: &Snapshot, digest: &KeyDigest) -> KeyDigest {
+    file.pepper.as_ref().map_or(*digest, |pepper| pepper.of(digest))
 }
 
 impl Compiler {

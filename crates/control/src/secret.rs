@@ -1,8 +1,8 @@
 //! Secrets that people are given: a prefix by which scanners know them, 256 bits, and a checksum.
 //!
 //! `psk_` and 49 letters and digits: 43 for the bits, 6 for the CRC-32 of all before. A scanner of
-//! source code can tell a real one from a text that looks like one without asking us. We keep the
-//! SHA-256 of the whole: with 256 random bits there is nothing to guess, so nothing to slow down.
+//! source code can tell a real one from a text that looks like one without asking us. We keep an HMAC of the
+//! whole's SHA-256 under the store's pepper: with 256 random bits there is nothing to guess, so nothing to slow down.
 
 use pasarela_model::KeyDigest;
 use sha2::{Digest as _, Sha256};
@@ -46,7 +46,7 @@ pub(crate) fn hint(secret: &str) -> String {
     secret.chars().take(8).collect()
 }
 
-/// What is kept of a secret.
+/// The SHA-256 of a secret, of which the store makes what it is known by (`Tx::peppered`).
 pub fn digest(secret: &str) -> KeyDigest {
     KeyDigest(Sha256::digest(secret.as_bytes()).into())
 }

@@ -7,8 +7,8 @@
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use crate::{
-    ApiScopes, Issuing, Limits, MailAddress, Pages, Password, RestFace, Scopes, Secret, Timestamp,
-    TokenIssuer, WsSecurity,
+    ApiScopes, Issuing, Limits, MailAddress, Pages, Password, Pepper, RestFace, Scopes, Secret,
+    Timestamp, TokenIssuer, WsSecurity,
 };
 
 /// Everything the data plane needs for one generation of configuration. Immutable.
@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub issuers: Vec<TokenIssuer>,
     /// How the gateway issues tokens itself; `None`: it does not.
     pub issuing: Option<Issuing>,
+    /// What the keys of the store are mixed with; `None`: there is no store, and a key is known by its SHA-256.
+    pub pepper: Option<Pepper>,
     /// Limits in force.
     pub limits: Limits,
     /// L14: networks whose forwarding headers are believed. Empty: none.
@@ -599,7 +601,7 @@ pub struct Application {
 /// An API key that the store holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredKey {
-    /// By what it is known.
+    /// HMAC-SHA-256 of its SHA-256, under [`Snapshot::pepper`].
     pub digest: KeyDigest,
     /// From when on it is of no use; [`StoredKey::FOR_EVER`]: until it is revoked.
     pub expires: Timestamp,

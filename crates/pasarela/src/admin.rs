@@ -15,6 +15,7 @@ mod fields;
 mod kept;
 mod library;
 mod openapi;
+mod pepper;
 pub mod problem;
 mod strict;
 mod table;
@@ -23,7 +24,7 @@ use std::{
     cell::RefCell,
     rc::Rc,
     sync::{
-        Arc, OnceLock,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -35,6 +36,7 @@ use tokio::sync::watch;
 
 pub(crate) use ask::router;
 use library::Library;
+pub(crate) use pepper::PepperFile;
 
 /// The store beside the gateway.
 #[derive(Debug)]
@@ -61,7 +63,7 @@ impl Administration {
     pub(crate) fn declare(&self, file: Snapshot) -> Snapshot {
         let mut compiler = self.compiler.borrow_mut();
         let before = compiler.file().clone();
-        compiler.declare(file, now());
+        compiler.declare(Snapshot { pepper: before.pepper.clone(), ..file }, now());
         before
     }
 
@@ -84,7 +86,7 @@ pub(crate) struct Desk(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    control: OnceLock<Control>,
+    control: RwLock<Option<Control>>,
     /// It answered when it was asked last.
     well: AtomicBool,
     /// There is a listener for callers inside.
@@ -93,8 +95,8 @@ struct Inner {
 }
 
 impl Desk {
-    pub(crate) fn get(&self) -> Option<&Control> {
-        self.0.control.get()
+    pub(crate) fn get(&self) -> Option<Control> {
+        self.0.control.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What the file offers from now on.
@@ -104,7 +106,7 @@ impl Desk {
         if let Some(control) = self.get() {
             control.set_offer(offer.clone());
         }
-        *self.0.offer.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = offer;
+        *self.0.offer.lock().unwrap_or_else(PoisonError::into_inner) = offer;
     }
 
     /// What `/metrics` says about the store.
@@ -130,9 +132,17 @@ impl Desk {
     }
 
     fn open(&self, store: Store) {
-        let offer = self.0.offer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        // Whoever is second finds the first one's there: it is the same store.
-        let _ = self.0.control.set(Control::new(store, offer));
+        let offer = self.0.offer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.set(Some(Control::new(store, offer)));
+    }
+
+    /// There is no store for the moment.
+    fn close(&self) {
+        self.set(None);
+    }
+
+    fn set(&self, control: Option<Control>) {
+        *self.0.control.write().unwrap_or_else(PoisonError::into_inner) = control;
     }
 }
 
@@ -150,11 +160,14 @@ pub(crate) async fn open(
     let desk = Desk::default();
     desk.0.internal.store(internal, Ordering::Relaxed);
     desk.offer(&file);
-    let mut kept = kept::Kept::in_folder(data);
+    let pepper = PepperFile::of(data)?;
+    let file = Snapshot { pepper: Some(pepper.pepper().clone()), ..file };
+    let mut kept = kept::Kept::in_folder(data, pepper.pepper());
     // What was kept is the quicker way to what there is, where it is of this store; and the only one, where that is dead.
     let had = kept.read();
     let mut keeper = feed::Keeper::new(kept);
-    let (store, held) = match Store::open(&place).await {
+    let (store, held) = match feed::open(&place, &pepper, had.as_ref().map(|held| held.mark)).await
+    {
         Ok(store) => {
             desk.open(store.clone());
             if let Some(control) = desk.get()
@@ -184,16 +197,16 @@ pub(crate) async fn open(
                 );
                 (None, held)
             }
-            None => return Err(anyhow::Error::new(error).context("the store cannot be opened")),
+            None => return Err(pepper.explain(error)),
         },
-        Err(error) => return Err(anyhow::Error::new(error).context("the store cannot be opened")),
+        Err(error) => return Err(pepper.explain(error)),
     };
     let library = Library::default();
     let compiler = Compiler::new(file, held, library.reader(), now());
     let compiler = Rc::new(RefCell::new(compiler));
     let (told, changed) = watch::channel(());
-    let feed =
-        feed::feed(place, store, desk.clone(), keeper, (Rc::clone(&compiler), library), told);
+    let shared = (Rc::clone(&compiler), library);
+    let feed = feed::feed((place, pepper), store, desk.clone(), keeper, shared, told);
     tokio::task::spawn_local(feed);
     Ok(Administration { compiler, changed, control: desk })
 }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pasarela_model::{Id as _, OrganisationId, OrganisationKind, Secret, Timestamp};
+use pasarela_model::{Id as _, OrganisationId, OrganisationKind, Pepper, Secret, Timestamp};
 use pasarela_store::{AuditEntry, Organisation, Place, Standing, Store};
 
 #[tokio::main(flavor = "current_thread")]
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Some(folder) => Place::Sqlite(folder.into()),
         None => Place::Postgres(Secret::new(place)),
     };
-    let store = Store::open(&place).await?;
+    let store = Store::open(&place, &Pepper::new(&[7; 32])).await?;
     let life = std::process::id();
     let begin = Instant::now();
     let end = begin + Duration::from_secs(seconds);

@@ -19,7 +19,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{Boxed, Error, Tx, engine::Engine};
+use crate::{Boxed, Error, Tx, engine::Engine, tx::Common};
 
 /// Changes in one commit (L42: a commit takes milliseconds, not seconds).
 const BATCH: usize = 256;
@@ -37,11 +37,15 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(engine: Arc<dyn Engine>, told: watch::Sender<i64>) -> Self {
+    pub(crate) fn start(
+        engine: Arc<dyn Engine>,
+        common: Arc<Common>,
+        told: watch::Sender<i64>,
+    ) -> Self {
         let (queue, inbox) = mpsc::channel(QUEUE);
         let commits = Arc::new(AtomicU64::new(0));
         let closing = Arc::new(tokio::sync::Notify::new());
-        let work = work(engine, inbox, Arc::clone(&commits), told, Arc::clone(&closing));
+        let work = work((engine, common), inbox, Arc::clone(&commits), told, Arc::clone(&closing));
         let task = Arc::new(Mutex::new(Some(tokio::spawn(work))));
         Self { queue, commits, task, closing }
     }
@@ -67,7 +71,7 @@ impl Writer {
 }
 
 async fn work(
-    engine: Arc<dyn Engine>,
+    (engine, common): (Arc<dyn Engine>, Arc<Common>),
     mut inbox: mpsc::Receiver<Change>,
     commits: Arc<AtomicU64>,
     told: watch::Sender<i64>,
@@ -85,10 +89,11 @@ async fn work(
             }
         }
         let changes = std::mem::take(&mut batch);
-        let (engine, commits, told) = (Arc::clone(&engine), Arc::clone(&commits), told.clone());
+        let (engine, common) = (Arc::clone(&engine), Arc::clone(&common));
+        let (commits, told) = (Arc::clone(&commits), told.clone());
         // A task of its own: a change that panics costs its batch, not the writer (P11).
         let committed = tokio::spawn(async move {
-            if let Some(generation) = commit(&*engine, changes, &commits).await {
+            if let Some(generation) = commit(&*engine, &common, changes, &commits).await {
                 told.send_replace(generation);
             }
         });
@@ -99,8 +104,13 @@ async fn work(
 }
 
 /// Runs a batch; the generation it led to, where it changed something.
-async fn commit(engine: &dyn Engine, changes: Vec<Change>, commits: &AtomicU64) -> Option<i64> {
-    let mut tx = match begin(engine).await {
+async fn commit(
+    engine: &dyn Engine,
+    common: &Arc<Common>,
+    changes: Vec<Change>,
+    commits: &AtomicU64,
+) -> Option<i64> {
+    let mut tx = match begin(engine, common).await {
         Ok(tx) => tx,
         Err(error) => {
             changes.into_iter().for_each(|change| change.fail(error.clone()));
@@ -136,8 +146,8 @@ async fn commit(engine: &dyn Engine, changes: Vec<Change>, commits: &AtomicU64) 
     ended.ok().flatten()
 }
 
-async fn begin(engine: &dyn Engine) -> Result<Tx, Error> {
-    let mut tx = Tx::new(engine.writer().await?);
+async fn begin(engine: &dyn Engine, common: &Arc<Common>) -> Result<Tx, Error> {
+    let mut tx = Tx::new(engine.writer().await?).of(common);
     tx.begin(engine.dialect().begin_write).await?;
     Ok(tx)
 }

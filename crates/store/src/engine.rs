@@ -22,6 +22,9 @@ pub(crate) trait Engine: Send + Sync {
     /// How this engine says what the two say differently.
     fn dialect(&self) -> &'static Dialect;
 
+    /// Whether what was opened is not what is there now: what is written to it would be lost.
+    fn has_moved(&self) -> bool;
+
     /// Ends all connections.
     fn close(&self) -> Boxed<'_, ()>;
 }

@@ -58,6 +58,9 @@ pub enum Error {
     /// What is stored is not what we wrote.
     #[error("the store is damaged: {0}")]
     Corrupt(String),
+    /// What secrets are known by was mixed with another pepper.
+    #[error("the store's secrets are mixed with another pepper than this one")]
+    OtherPepper,
     /// The database and this binary do not fit.
     #[error(transparent)]
     Migration(#[from] crate::migrate::Fault),

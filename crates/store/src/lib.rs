@@ -16,11 +16,18 @@ mod error;
 mod migrate;
 mod noun;
 mod nouns;
+mod pepper;
 mod tx;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use pasarela_model::Secret;
+use pasarela_model::{Pepper, Secret};
 use tokio::sync::watch;
 
 pub use column::{ApiState, PlanState, Role, Standing, SubscriptionState};
@@ -38,6 +45,7 @@ pub use tx::{Boxed, Tx};
 
 use commit::{Change, Writer};
 use engine::{Engine, Postgres, Sqlite, Value};
+use tx::Common;
 
 /// How many ids an error shows of what leans on something.
 pub const IN_USE_SHOWN: i64 = 10;
@@ -55,6 +63,7 @@ pub enum Place {
 #[derive(Clone)]
 pub struct Store {
     engine: Arc<dyn Engine>,
+    common: Arc<Common>,
     writer: Writer,
     generation: watch::Receiver<i64>,
 }
@@ -75,16 +84,22 @@ pub struct Schema {
 }
 
 impl Store {
-    /// Opens the store, makes it where it is not there yet, and brings it up to date.
+    /// Opens the store, makes it where it is not there yet, and brings it up to date. What it knows secrets by is mixed with `pepper`, from
+    /// the first time on that it is opened with one.
     ///
     /// # Errors
-    /// When the engine cannot be had, or holds something that this binary does not fit.
-    pub async fn open(place: &Place) -> Result<Self, Error> {
+    /// When the engine cannot be had, or holds something that this binary or this pepper does not fit.
+    pub async fn open(place: &Place, pepper: &Pepper) -> Result<Self, Error> {
         let engine = engine(place).await?;
         migrate::run(&*engine, migrate::OURS).await?;
-        let first = tx::read(&*engine, |tx| Box::pin(async move { tx.generation().await })).await?;
-        let (told, generation) = watch::channel(first);
-        Ok(Self { writer: Writer::start(Arc::clone(&engine), told), engine, generation })
+        pepper::fit(&*engine, pepper).await?;
+        let common = Common { pepper: pepper.clone(), damaged: AtomicBool::new(false) };
+        let common = Arc::new(common);
+        let generation =
+            tx::read(&*engine, &common, |tx| Box::pin(async move { tx.generation().await }));
+        let (told, generation) = watch::channel(generation.await?);
+        let writer = Writer::start(Arc::clone(&engine), Arc::clone(&common), told);
+        Ok(Self { writer, engine, common, generation })
     }
 
     /// How old a database is, without changing anything in it.
@@ -119,7 +134,7 @@ impl Store {
         E: From<Error> + Send,
         F: for<'t> FnOnce(&'t mut Tx) -> Boxed<'t, Result<T, E>> + Send,
     {
-        tx::read(&*self.engine, work).await
+        tx::read(&*self.engine, &self.common, work).await
     }
 
     /// Changes something: all that `work` does, or nothing. It returns when that will outlive a loss
@@ -168,6 +183,12 @@ impl Store {
         link.begun(true);
         link.script("PRAGMA query_only = OFF").await?;
         link.execute(sql, vec![Value::Text(Some(file.to_owned()))]).await.map(drop)
+    }
+
+    /// Whether it is of no use any more and has to be opened anew: its file is not the one that was opened, or the engine has found damage in
+    /// it.
+    pub fn is_lost(&self) -> bool {
+        self.engine.has_moved() || self.common.damaged.load(Ordering::Relaxed)
     }
 
     /// Whether the engine finds its own file in order.

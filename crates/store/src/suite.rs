@@ -5,13 +5,25 @@ mod kills;
 mod letters;
 mod migrations;
 mod nouns;
+mod pepper;
 mod quotas;
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{
+    Arc, LazyLock,
+    atomic::{AtomicBool, AtomicU8, Ordering},
+};
 
-use pasarela_model::{Id, OrganisationId, OrganisationKind, Secret, Timestamp};
+use pasarela_model::{Id, OrganisationId, OrganisationKind, Pepper, Secret, Timestamp};
 
-use crate::{Organisation, Place, Standing, Store};
+use crate::{Organisation, Place, Standing, Store, tx::Common};
+
+/// What secrets are mixed with here.
+static PEPPER: LazyLock<Pepper> = LazyLock::new(|| Pepper::new(&[7; 32]));
+
+/// What transactions have that are begun without a store.
+fn common() -> Arc<Common> {
+    Arc::new(Common { pepper: PEPPER.clone(), damaged: AtomicBool::new(false) })
+}
 
 /// A place for a store, and what keeps it there.
 struct Bed {
@@ -31,7 +43,7 @@ impl Bed {
     }
 
     async fn open(&self) -> Store {
-        Store::open(&self.place).await.unwrap()
+        Store::open(&self.place, &PEPPER).await.unwrap()
     }
 
     fn is_sqlite(&self) -> bool {

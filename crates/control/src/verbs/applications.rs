@@ -295,7 +295,7 @@ async fn issue(
         application: of.id.clone(),
         label: new.label,
         hint: hint(&shown),
-        digest: digest(&shown),
+        digest: tx.peppered(&digest(&shown)),
         created: at,
         expires: new.expires,
         revoked: None,

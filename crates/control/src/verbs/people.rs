@@ -3,7 +3,9 @@
 use pasarela_model::{
     InvitationId, MemberId, OrganisationId, OrganisationKind, Timestamp, TokenId,
 };
-use pasarela_store::{AuditEntry, Invitation, Member, Organisation, Role, Slice, Standing, Token};
+use pasarela_store::{
+    AuditEntry, Invitation, Member, Organisation, Role, Slice, Standing, Token, Tx,
+};
 use serde_json::json;
 
 use super::{email, label};
@@ -196,7 +198,7 @@ impl Control {
                     organisation: into.clone(),
                     email: new.email,
                     role: new.role,
-                    digest: digest(&shown),
+                    digest: tx.peppered(&digest(&shown)),
                     created: desk.call.at,
                     expires: desk.call.at.plus_millis(INVITED_MS),
                 };
@@ -259,7 +261,7 @@ impl Control {
                     tx.withdraw_invitations_to(&whose, FIRST_EMAIL).await?;
                 }
                 tx.insert(&member, &member.email).await?;
-                let (token, shown) = new_token(&dice, at, &member.id, "first".to_owned(), None);
+                let (token, shown) = new_token(tx, &dice, at, &member.id, "first".to_owned(), None);
                 tx.insert(&token, "").await?;
                 let now = json!({ "member": view::member(&member), "token": view::token(&token) });
                 tx.audit(&AuditEntry {
@@ -312,7 +314,7 @@ impl Control {
                     return Err(Error::invalid("expires", "this is past"));
                 }
                 let member = &desk.actor.member;
-                let (token, shown) = new_token(dice, at, &member.id, called, expires);
+                let (token, shown) = new_token(tx, dice, at, &member.id, called, expires);
                 tx.insert(&token, "").await?;
                 let now = view::token(&token);
                 let (whose, change) = (&desk.actor.organisation.id, (None, Some(now.clone())));
@@ -392,7 +394,7 @@ impl Control {
                     organisation: owner.id.clone(),
                     email,
                     role: Role::Owner,
-                    digest: digest(&shown),
+                    digest: tx.peppered(&digest(&shown)),
                     created: at,
                     expires: at.plus_millis(FIRST_INVITED_MS),
                 };
@@ -416,6 +418,7 @@ impl Control {
 }
 
 fn new_token(
+    tx: &Tx,
     dice: &Dice,
     at: Timestamp,
     member: &MemberId,
@@ -428,7 +431,7 @@ fn new_token(
         version: 1,
         member: member.clone(),
         label,
-        digest: digest(&shown),
+        digest: tx.peppered(&digest(&shown)),
         created: at,
         expires,
         revoked: None,

@@ -12,7 +12,7 @@ use pasarela_store::{Holding, Role, Standing};
 
 use crate::{
     on_both,
-    world::{World, id_of, reader},
+    world::{World, id_of, pepper, reader},
 };
 
 on_both! {
@@ -37,6 +37,7 @@ pub(crate) fn file() -> Snapshot {
             api("ledger", 1, Visibility::Private, 2),
         ]
         .into(),
+        pepper: Some(pepper()),
         plans: ["free", "carrier", "inside"].map(plan).to_vec(),
         applications: vec![Application {
             name: "filed".to_owned(),
@@ -63,9 +64,10 @@ fn compile(file: Snapshot, held: Holding, now: Timestamp) -> Compiled {
 /// The applications that hold a key.
 fn holders(snapshot: &Snapshot, key: &str) -> Vec<String> {
     let wanted = digest(key);
+    let stored = snapshot.pepper.as_ref().unwrap().of(&wanted);
     let holds = |application: &&Application| {
         application.credentials.contains(&Credential::ApiKey(wanted))
-            || application.keys.iter().any(|key| key.digest == wanted)
+            || application.keys.iter().any(|key| key.digest == stored)
     };
     snapshot.applications.iter().filter(holds).map(|one| one.name.clone()).collect()
 }

@@ -9,7 +9,8 @@ use pasarela_control::{
     Answer, ApiTerms, Call, Control, Error, Offer, OfferedApi, ReadApi, Reader, ReadyApi, digest,
 };
 use pasarela_model::{
-    Api, ApiId, Id, OrganisationKind, Secret, Timestamp, Upstream, UpstreamTarget, Visibility,
+    Api, ApiId, Id, OrganisationKind, Pepper, Secret, Timestamp, Upstream, UpstreamTarget,
+    Visibility,
 };
 use pasarela_store::{ApiState, Member, Organisation, Place, Role, Standing, Store, Token};
 
@@ -60,6 +61,11 @@ pub(crate) fn offer() -> Offer {
     }
 }
 
+/// What secrets are mixed with here.
+pub(crate) fn pepper() -> Pepper {
+    Pepper::new(&[7; 32])
+}
+
 impl World {
     pub(crate) async fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -73,7 +79,7 @@ impl World {
     }
 
     async fn at(place: Place, folder: Option<tempfile::TempDir>) -> Self {
-        let store = Store::open(&place).await.unwrap();
+        let store = Store::open(&place, &pepper()).await.unwrap();
         let organisation = |name: &str, kind| Organisation {
             id: id(),
             version: 1,
@@ -112,7 +118,7 @@ impl World {
                         version: 1,
                         member: member.id.clone(),
                         label: String::new(),
-                        digest: digest(&shown),
+                        digest: tx.peppered(&digest(&shown)),
                         created: Timestamp::from_millis(1),
                         expires: None,
                         revoked: None,

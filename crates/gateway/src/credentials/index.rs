@@ -12,7 +12,7 @@
 
 use std::{collections::BTreeMap, mem::size_of, sync::Arc};
 
-use pasarela_model::{Application, Credential, KeyDigest};
+use pasarela_model::{Application, Credential, KeyDigest, Pepper};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use thiserror::Error;
@@ -43,6 +43,8 @@ pub struct CredentialIndex {
     /// Entries compared for every look-up: at least as many as the fullest bucket has.
     compared: usize,
     len: usize,
+    /// What SHA-256s are mixed with before they are looked up: all of them, so that whose key it could be does not show.
+    pepper: Option<Pepper>,
 }
 
 #[derive(Debug)]
@@ -85,10 +87,14 @@ fn bucket_of(digest: &Words, bits: u32) -> usize {
     (digest[0] >> (64 - bits)) as usize
 }
 
-/// All the keys of an application.
-pub(crate) fn keys_of(application: &Application) -> impl Iterator<Item = KeyDigest> {
-    let declared = application.credentials.iter().filter_map(|credential| match credential {
-        Credential::ApiKey(digest) => Some(*digest),
+/// All the keys of an application, as the index knows them.
+pub(crate) fn keys_of<'a>(
+    application: &'a Application,
+    pepper: Option<&'a Pepper>,
+) -> impl Iterator<Item = KeyDigest> + 'a {
+    let mixed = move |digest: &KeyDigest| pepper.map_or(*digest, |pepper| pepper.of(digest));
+    let declared = application.credentials.iter().filter_map(move |credential| match credential {
+        Credential::ApiKey(digest) => Some(mixed(digest)),
         Credential::User { .. }
         | Credential::Certificate(_)
         | Credential::Subject(_)
@@ -111,10 +117,13 @@ impl CredentialIndex {
     /// twice has it once.
     pub fn build<'a>(
         applications: impl IntoIterator<Item = &'a Application>,
+        pepper: Option<&'a Pepper>,
     ) -> Result<Self, SharedKey> {
         let all = applications.into_iter().enumerate();
-        let keys = all.flat_map(|(index, one)| keys_of(one).map(move |digest| (digest, index)));
-        Self::of(keys.map(|(digest, index)| Entry::new(&digest, index)).collect())
+        let keys = all.flat_map(|(index, one)| {
+            keys_of(one, pepper).map(move |digest| Entry::new(&digest, index))
+        });
+        Ok(Self { pepper: pepper.cloned(), ..Self::of(keys.collect())? })
     }
 
     /// The index after this one, in which some keys are no longer there and others are new.
@@ -130,7 +139,7 @@ impl CredentialIndex {
             gone.sort_unstable();
             entries.retain(|entry| gone.binary_search(&entry.digest).is_err());
             entries.extend(new.iter().map(|(digest, index)| Entry::new(digest, *index)));
-            return Self::of(entries);
+            return Ok(Self { pepper: self.pepper.clone(), ..Self::of(entries)? });
         }
         let mut touched: BTreeMap<usize, Vec<Entry>> = BTreeMap::new();
         for (digest, _) in gone.iter().chain(new) {
@@ -173,15 +182,19 @@ impl CredentialIndex {
             parts.push(Arc::new(part));
             (compared, rest) = (compared.max(fullest), behind);
         }
-        Ok(Self { parts: parts.into(), bits, compared, len: entries.len() })
+        Ok(Self { parts: parts.into(), bits, compared, len: entries.len(), pepper: None })
     }
 
     /// The application whose key this is, as its position in the list the index was built from.
     pub fn find(&self, presented: &[u8]) -> Option<usize> {
-        self.find_digest(&Sha256::digest(presented).into())
+        let digest = Sha256::digest(presented).into();
+        match &self.pepper {
+            None => self.find_digest(&digest),
+            Some(pepper) => self.find_digest(&pepper.of(&KeyDigest(digest)).0),
+        }
     }
 
-    /// As [`Self::find`], for a key that is hashed already.
+    /// As [`Self::find`], for what a key is known by.
     pub fn find_digest(&self, digest: &[u8; 32]) -> Option<usize> {
         let digest = words(digest);
         let part = self.parts.get(self.part_of(&digest))?;
@@ -301,7 +314,7 @@ mod tests {
             let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
             *byte = u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap();
         }
-        let index = CredentialIndex::build(&[application(&[KeyDigest(abc)])]).unwrap();
+        let index = CredentialIndex::build(&[application(&[KeyDigest(abc)])], None).unwrap();
         assert_eq!(index.find(b"abc"), Some(0));
         assert_eq!(index.find(b"abd"), None);
     }
@@ -312,7 +325,7 @@ mod tests {
             let applications: Vec<_> = (0..size)
                 .map(|i| application(&[digest(&format!("key {i}")), digest(&format!("spare {i}"))]))
                 .collect();
-            let index = CredentialIndex::build(&applications).unwrap();
+            let index = CredentialIndex::build(&applications, None).unwrap();
             assert_eq!(index.len(), 2 * size);
             assert_eq!(index.is_empty(), size == 0);
             for i in 0..size {
@@ -329,16 +342,18 @@ mod tests {
     fn two_applications_may_not_share_a_key() {
         let (one, two) = (digest("one"), digest("two"));
         let shared = [application(&[one]), application(&[]), application(&[two, one])];
-        let refused = CredentialIndex::build(&shared).unwrap_err();
+        let refused = CredentialIndex::build(&shared, None).unwrap_err();
         assert_eq!(refused, SharedKey { first: 0, second: 2 });
         assert_eq!(refused.to_string(), "applications 0 and 2 have the same key");
-        assert!(CredentialIndex::build(&[application(&[one, one])]).is_ok_and(|i| i.len() == 1));
+        assert!(
+            CredentialIndex::build(&[application(&[one, one])], None).is_ok_and(|i| i.len() == 1)
+        );
     }
 
     #[test]
     fn t16_digests_that_differ_in_one_bit_are_told_apart() {
         let base = digest("base").0;
-        let index = CredentialIndex::build(&[application(&[KeyDigest(base)])]).unwrap();
+        let index = CredentialIndex::build(&[application(&[KeyDigest(base)])], None).unwrap();
         for bit in 0..256 {
             let mut close = base;
             close[bit / 8] ^= 1 << (bit % 8);
@@ -353,7 +368,7 @@ mod tests {
                     application(&[KeyDigest(digest)])
                 })
                 .collect();
-            let index = CredentialIndex::build(&crowd).unwrap();
+            let index = CredentialIndex::build(&crowd, None).unwrap();
             assert_eq!(index.compared, 100);
             for i in 0..100u8 {
                 let mut digest = [edge; 32];
@@ -369,7 +384,7 @@ mod tests {
     fn t16_an_unknown_key_takes_as_long_as_a_known_one() {
         let applications: Vec<_> =
             (0..4_096).map(|i| application(&[digest(&format!("known {i:04}"))])).collect();
-        let index = CredentialIndex::build(&applications).unwrap();
+        let index = CredentialIndex::build(&applications, None).unwrap();
         let ask = |kind: &str, i: u32| {
             let key = format!("{kind} {:04}", i.wrapping_mul(2_654_435_761) % 4_096);
             let start = Instant::now();
@@ -406,7 +421,7 @@ mod tests {
                 let keys = |whose| held.iter().filter(move |(_, its)| **its == whose);
                 let mine = |whose| keys(whose).map(|(key, _)| name(key)).collect::<Vec<_>>();
                 let applications: Vec<_> = (0..4).map(|whose| application(&mine(whose))).collect();
-                CredentialIndex::build(&applications).unwrap()
+                CredentialIndex::build(&applications, None).unwrap()
             };
             let mut index = all(&held);
             for (key, whose) in steps {
@@ -439,7 +454,7 @@ mod tests {
     #[test]
     fn what_did_not_change_is_shared_and_a_taken_key_is_refused() {
         let keys: Vec<_> = (0..40_000).map(|i| digest(&format!("key {i}"))).collect();
-        let index = CredentialIndex::build(&[application(&keys)]).unwrap();
+        let index = CredentialIndex::build(&[application(&keys)], None).unwrap();
         assert!(index.parts.len() > 50);
         let after = index.after(&[(keys[7], 0)], &[(digest("new"), 3)]).unwrap();
         let shared = index.parts.iter().zip(&after.parts).filter(|(a, b)| Arc::ptr_eq(a, b));
@@ -448,6 +463,21 @@ mod tests {
         assert_eq!((index.find(b"key 7"), index.find(b"new")), (Some(0), None));
         let refused = after.after(&[], &[(digest("key 9"), 2)]).unwrap_err();
         assert_eq!(refused, SharedKey { first: 0, second: 2 });
+    }
+
+    #[test]
+    fn l31_with_a_pepper_the_files_keys_and_the_stores_are_found_alike() {
+        let pepper = Pepper::new(&[5; 32]);
+        let stored = |key: &str| pasarela_model::StoredKey::new(pepper.of(&digest(key)), None);
+        let held = Application { keys: [stored("held")].into(), ..Application::default() };
+        let all = [application(&[digest("declared")]), held];
+        let index = CredentialIndex::build(&all, Some(&pepper)).unwrap();
+        let index = index.after(&[], &[(pepper.of(&digest("new")), 7)]).unwrap();
+        let found = ["declared", "held", "new", "nobody"].map(|key| index.find(key.as_bytes()));
+        assert_eq!(found, [Some(0), Some(1), Some(7), None]);
+        // Who has what the store knows has no key.
+        assert_eq!(index.find_digest(&digest("held").0), None);
+        assert_eq!(index.find(&pepper.of(&digest("held")).0), None);
     }
 
     #[test]
@@ -461,7 +491,7 @@ mod tests {
                 KeyDigest(digest)
             })
             .collect();
-        let index = CredentialIndex::build(&[application(&keys)]).unwrap();
+        let index = CredentialIndex::build(&[application(&keys)], None).unwrap();
         assert_eq!(index.len(), 1_000_000);
         assert!(index.memory_bytes() <= 60 << 20, "{} bytes", index.memory_bytes());
         assert!(index.compared <= 8, "{} compared", index.compared);
@@ -476,7 +506,7 @@ mod tests {
         for size in [1u64, 1_000, 1_000_000] {
             let names: Vec<_> = (0..size).map(|i| format!("key-{i:040}")).collect();
             let keys: Vec<_> = names.iter().map(|name| digest(name)).collect();
-            let index = CredentialIndex::build(&[application(&keys)]).unwrap();
+            let index = CredentialIndex::build(&[application(&keys)], None).unwrap();
             let best = |ask: &dyn Fn(&[u8])| {
                 let batch = |batch: u64| {
                     let start = Instant::now();
@@ -488,8 +518,16 @@ mod tests {
                 (0..1_000).map(batch).min()
             };
             let find = best(&|key| assert!(std::hint::black_box(index.find(key)).is_some()));
+            let mixed = Pepper::new(&[5; 32]);
+            let all: Vec<_> = names.iter().map(|name| mixed.of(&digest(name))).collect();
+            let mut peppered = CredentialIndex::build(&[application(&all)], None).unwrap();
+            peppered.pepper = Some(mixed);
+            let mixed = best(&|key| assert!(std::hint::black_box(peppered.find(key)).is_some()));
             let hash = best(&|key| _ = std::hint::black_box(Sha256::digest(key)));
-            println!("{size} keys, {} compared: {find:?}, hashing {hash:?}", index.compared);
+            println!(
+                "{size} keys, {} compared: {find:?}, with a pepper {mixed:?}, hashing {hash:?}",
+                index.compared
+            );
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use pasarela_model::{Application, Credential, IpNet, KeyDigest, Snapshot};
+use pasarela_model::{Application, Credential, IpNet, KeyDigest, Pepper, Snapshot};
 use pasarela_soap::security::Holders;
 
 use super::{CompileError, Plane};
@@ -32,8 +32,9 @@ impl Callers {
         snapshot: &Snapshot,
         before: Option<&Plane>,
     ) -> Result<Self, CompileError> {
-        let Some(before) = before else {
-            let keys = CredentialIndex::build(&snapshot.applications);
+        // Under another pepper every key is another one.
+        let Some(before) = before.filter(|old| old.snapshot.pepper == snapshot.pepper) else {
+            let keys = CredentialIndex::build(&snapshot.applications, snapshot.pepper.as_ref());
             return Ok(Self {
                 credentials: keys.map_err(CompileError::SharedKey)?,
                 certificates: Arc::new(Certificates::new(&snapshot.applications)),
@@ -113,7 +114,8 @@ impl Changes {
             {
                 continue;
             }
-            let (had, has) = (sorted_keys(was), sorted_keys(is));
+            let pepper = after.pepper.as_ref();
+            let (had, has) = (sorted_keys(was, pepper), sorted_keys(is, pepper));
             let without = |some: &[KeyDigest], others: &[KeyDigest]| {
                 let missing = some.iter().filter(|key| others.binary_search(key).is_err());
                 missing.map(|key| (*key, index)).collect::<Vec<_>>()
@@ -134,8 +136,9 @@ fn proofs_of(application: Option<&Application>) -> impl Iterator<Item = &Credent
     all.filter(|credential| !matches!(credential, Credential::ApiKey(_)))
 }
 
-fn sorted_keys(application: Option<&Application>) -> Vec<KeyDigest> {
-    let mut keys: Vec<_> = application.into_iter().flat_map(keys_of).collect();
+fn sorted_keys(application: Option<&Application>, pepper: Option<&Pepper>) -> Vec<KeyDigest> {
+    let keys = application.into_iter().flat_map(|one| keys_of(one, pepper));
+    let mut keys: Vec<_> = keys.collect();
     keys.sort_unstable();
     keys.dedup();
     keys

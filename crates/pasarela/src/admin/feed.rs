@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Desk, Library, chain,
+    Desk, Library, PepperFile, chain,
     kept::{Kept, Page},
     now,
 };
@@ -23,6 +23,8 @@ use super::{
 const POLL: Duration = Duration::from_millis(500);
 /// How long after a failure it is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long a store that was lost may take to end.
+const CLOSE: Duration = Duration::from_secs(5);
 /// How long after a failure to keep what there is.
 const KEEP_AGAIN: Duration = Duration::from_secs(5);
 /// Changes that wait to be kept; with more the whole is kept.
@@ -33,31 +35,77 @@ pub(super) async fn news(store: &Store, seen: Mark) -> Result<News, Error> {
     store.read(move |tx| Box::pin(async move { tx.news(&seen).await })).await
 }
 
+/// Opens the store. One in which nothing is, where something was before, is not taken for it: everybody would be locked out.
+pub(super) async fn open(
+    place: &Place,
+    pepper: &PepperFile,
+    before: Option<Mark>,
+) -> Result<Store, Error> {
+    if before.is_some_and(|before| before.generation > 0) {
+        let is_empty = match Store::schema(place).await {
+            Ok(schema) => schema.has == 0,
+            Err(Error::NotFound { .. }) => true,
+            Err(other) => return Err(other),
+        };
+        if is_empty {
+            let why = "it is empty, and was not before: put it back; or, to begin anew, remove held.1 and held.2 \
+                       from the data folder, and start again";
+            return Err(Error::Corrupt(why.to_owned()));
+        }
+    }
+    pepper.open(place).await
+}
+
 /// Runs as long as the process.
 pub(super) async fn feed(
-    place: Place,
+    (place, pepper): (Place, PepperFile),
     store: Option<Store>,
     desk: Desk,
     mut keeper: Keeper,
     (compiler, library): (Rc<RefCell<Compiler>>, Library),
     told: watch::Sender<()>,
 ) {
-    let was_open = store.is_some();
-    let store = match store {
-        Some(store) => store,
-        None => opened(&place).await,
-    };
-    desk.open(store.clone());
-    if !was_open {
-        tracing::info!("the store is there again");
+    let mut current = store;
+    loop {
+        let store = match current.take() {
+            Some(store) => store,
+            None => {
+                let before = compiler.borrow().held().mark;
+                let store = opened(&place, &pepper, before).await;
+                tracing::info!("the store is there again");
+                store
+            }
+        };
+        desk.open(store.clone());
+        follow(&store, &desk, &mut keeper, (&compiler, &library), &told).await;
+        // Whoever asks is told that there is none, until it was opened anew.
+        desk.close();
+        desk.well(false);
+        let _ = tokio::time::timeout(CLOSE, store.close()).await;
     }
+}
+
+/// Takes up what changes, until the store is lost.
+async fn follow(
+    store: &Store,
+    desk: &Desk,
+    keeper: &mut Keeper,
+    (compiler, library): (&RefCell<Compiler>, &Library),
+    told: &watch::Sender<()>,
+) {
     let mut ours = store.generation();
     let mut well = true;
     loop {
         let seen = compiler.borrow().held().mark;
-        match news(&store, seen).await {
+        let news = news(store, seen).await;
+        if store.is_lost() {
+            let error = news.err().map(|error| chain(&error)).unwrap_or_default();
+            tracing::error!(%error, "the store was lost: its file is another one, or damaged; what it held is served on");
+            return;
+        }
+        match news {
             Ok(news) => {
-                let Some(news) = prepared(&library, news).await else {
+                let Some(news) = prepared(library, news).await else {
                     sleep(AGAIN).await;
                     continue;
                 };
@@ -65,7 +113,7 @@ pub(super) async fn feed(
                 if !std::mem::replace(&mut well, true) {
                     tracing::info!("the store answers again");
                 }
-                if take_up(&compiler, &mut keeper, news) {
+                if take_up(compiler, keeper, news) {
                     told.send_replace(());
                 }
             }
@@ -80,7 +128,7 @@ pub(super) async fn feed(
         }
         keeper.keep(&compiler.borrow());
         tokio::select! {
-            changed = ours.changed() => if changed.is_err() { return },
+            changed = ours.changed() => if changed.is_err() { sleep(POLL).await },
             () = keeper.kept() => {}
             () = sleep(POLL) => {}
         }
@@ -123,12 +171,25 @@ fn take_up(compiler: &RefCell<Compiler>, keeper: &mut Keeper, news: News) -> boo
     true
 }
 
-async fn opened(place: &Place) -> Store {
+async fn opened(place: &Place, pepper: &PepperFile, before: Mark) -> Store {
+    let mut told = String::new();
     loop {
         sleep(AGAIN).await;
-        match Store::open(place).await {
-            Ok(store) => return store,
-            Err(error) => tracing::debug!(error = %chain(&error), "the store is still away"),
+        let error = match open(place, pepper, Some(before)).await {
+            // What was damaged once is looked at as a whole before it is believed.
+            Ok(store) => match store.self_check().await {
+                Ok(()) => return store,
+                Err(error) => {
+                    let _ = tokio::time::timeout(CLOSE, store.close()).await;
+                    error
+                }
+            },
+            Err(error) => error,
+        };
+        let error = format!("{:#}", pepper.explain(error));
+        if told != error {
+            tracing::error!(%error, "the store is still away");
+            told = error;
         }
     }
 }

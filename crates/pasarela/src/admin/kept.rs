@@ -1,6 +1,7 @@
 //! What the store held, kept on this disk for a start without it (P5, F18, F23).
 //!
-//! A file is the whole with its checksum, and behind it what changed since, change by change, each sealed to the one before. Reading
+//! A file says which pepper the keys in it are mixed with; then comes the whole with its checksum, and behind it what changed since, change
+//! by change, each sealed to the one before. Reading
 //! ends where a seal does not fit: what a crash has cut off is lost, and nothing else. When what follows has become as long as the whole, that
 //! is written anew, and the file before stays beside it as the second generation.
 //!
@@ -14,6 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use pasarela_model::Pepper;
 use pasarela_store::{Delta, Holding};
 use sha2::{Digest as _, Sha256};
 
@@ -24,11 +26,15 @@ const COMING: &str = "held.new";
 /// Bytes of changes below which the whole is not written anew, however short it is.
 const CHANGES_BYTES: u64 = 1 << 20;
 const SUM: usize = 32;
+/// Bytes before the whole: which pepper, and how long it is.
+const HEAD: usize = SUM + 8;
 
 /// The two files.
 #[derive(Debug)]
 pub(super) struct Kept {
     folder: PathBuf,
+    /// Says which pepper the keys in it are mixed with; under another one they are of no use.
+    pepper: [u8; SUM],
     /// The newest one, as far as changes can be written behind it.
     open: Option<Open>,
     /// Another process keeps what there is.
@@ -56,8 +62,9 @@ pub(super) enum Page {
 }
 
 impl Kept {
-    pub(super) fn in_folder(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), open: None, superseded: false }
+    pub(super) fn in_folder(folder: &Path, pepper: &Pepper) -> Self {
+        let pepper = pepper.proof().0;
+        Self { folder: folder.to_owned(), pepper, open: None, superseded: false }
     }
 
     /// Whether the whole is wanted next, and not only what changed.
@@ -86,6 +93,7 @@ impl Kept {
         let mut options = fs::OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true).mode(0o600);
         let mut file = options.open(at(COMING))?;
+        file.write_all(&self.pepper)?;
         file.write_all(&(whole.len() as u64).to_be_bytes())?;
         file.write_all(whole)?;
         file.sync_all()?;
@@ -97,7 +105,7 @@ impl Kept {
         }
         fs::rename(at(COMING), at(NEWEST))?;
         fs::File::open(&self.folder)?.sync_all()?;
-        let length = 8 + whole.len() as u64;
+        let length = (HEAD + whole.len()) as u64;
         self.open = Some(Open { file, whole: length, length, seal: seal_of(whole) });
         Ok(())
     }
@@ -141,7 +149,7 @@ impl Kept {
     fn read_one(&self, name: &str) -> Option<(Holding, io::Result<Option<Open>>)> {
         let path = self.folder.join(name);
         let bytes = fs::read(&path).ok()?;
-        let read = read(&bytes)
+        let read = read(&bytes, &self.pepper)
             .inspect_err(|error| tracing::error!(%error, name, "what was kept is not whole"));
         let Read { held, whole, length, seal } = read.ok()?;
         if length < bytes.len() {
@@ -172,9 +180,13 @@ struct Read {
     seal: [u8; SUM],
 }
 
-fn read(bytes: &[u8]) -> Result<Read, pasarela_store::Error> {
+fn read(bytes: &[u8], pepper: &[u8; SUM]) -> Result<Read, pasarela_store::Error> {
     let cut = || pasarela_store::Error::Corrupt("the end of what was kept is missing".to_owned());
-    let (length, rest) = bytes.split_first_chunk().ok_or_else(cut)?;
+    let (its_pepper, rest) = bytes.split_first_chunk::<SUM>().ok_or_else(cut)?;
+    if its_pepper != pepper {
+        return Err(pasarela_store::Error::OtherPepper);
+    }
+    let (length, rest) = rest.split_first_chunk().ok_or_else(cut)?;
     let length = usize::try_from(u64::from_be_bytes(*length)).map_err(|_| cut())?;
     let (whole, mut changes) = rest.split_at_checked(length).ok_or_else(cut)?;
     let mut held = Holding::from_bytes(whole)?;
@@ -184,7 +196,7 @@ fn read(bytes: &[u8]) -> Result<Read, pasarela_store::Error> {
         (seal, changes) = (its_seal, behind);
     }
     let length = bytes.len() - changes.len();
-    Ok(Read { held, whole: 8 + whole.len(), length, seal })
+    Ok(Read { held, whole: HEAD + whole.len(), length, seal })
 }
 
 /// The next change, its seal and what is behind it; `None` where there is none that is whole.
@@ -214,6 +226,10 @@ mod tests {
     use pasarela_store::{Changed, Mark, Organisation, Standing};
 
     use super::*;
+
+    fn pepper() -> Pepper {
+        Pepper::new(&[3; 32])
+    }
 
     fn mark(generation: i64) -> Mark {
         Mark { generation, audited: generation, seal: [7; 32] }
@@ -247,23 +263,24 @@ mod tests {
 
     /// The generation that is read, and how many changes it has seen.
     fn seen(folder: &Path) -> Option<(i64, usize)> {
-        let held = Kept::in_folder(folder).read()?;
+        let held = Kept::in_folder(folder, &pepper()).read()?;
         Some((held.mark.generation, held.organisations.len()))
     }
 
     #[test]
     fn f18_a_damaged_generation_leads_to_the_one_before() {
         let folder = tempfile::tempdir().unwrap();
-        let mut kept = Kept::in_folder(folder.path());
+        let mut kept = Kept::in_folder(folder.path(), &pepper());
         assert!(kept.read().is_none() && kept.wants_all());
         for page in [whole(1), whole(2), change(3), whole(10), change(11)] {
             assert!(kept.keep(page));
         }
         drop(kept);
         assert_eq!(seen(folder.path()), Some((11, 1)));
+        assert!(Kept::in_folder(folder.path(), &Pepper::new(&[4; 32])).read().is_none());
         let newest = folder.path().join(NEWEST);
         let mut bytes = fs::read(&newest).unwrap();
-        bytes[30] ^= 1;
+        bytes[HEAD + 30] ^= 1;
         fs::write(&newest, &bytes).unwrap();
         // With the change that followed it.
         assert_eq!(seen(folder.path()), Some((3, 1)));
@@ -274,7 +291,7 @@ mod tests {
     #[test]
     fn f23_a_file_cut_anywhere_loses_its_end_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let mut kept = Kept::in_folder(folder.path());
+        let mut kept = Kept::in_folder(folder.path(), &pepper());
         assert!(kept.keep(whole(1)));
         let mut ends = vec![];
         for generation in 2..6 {
@@ -294,7 +311,7 @@ mod tests {
             }
             // And it goes on from there.
             fs::write(&newest, &bytes[..cut]).unwrap();
-            let mut kept = Kept::in_folder(folder.path());
+            let mut kept = Kept::in_folder(folder.path(), &pepper());
             kept.read().unwrap();
             assert!(!kept.wants_all() && kept.keep(change(77)));
             drop(kept);
@@ -313,7 +330,7 @@ mod tests {
     #[test]
     fn what_is_kept_has_a_bound() {
         let folder = tempfile::tempdir().unwrap();
-        let mut kept = Kept::in_folder(folder.path());
+        let mut kept = Kept::in_folder(folder.path(), &pepper());
         assert!(kept.keep(whole(1)));
         let mut generation = 1;
         while !kept.wants_all() {
@@ -330,9 +347,9 @@ mod tests {
     #[test]
     fn a_successor_keeps_and_its_predecessor_leaves_off() {
         let folder = tempfile::tempdir().unwrap();
-        let mut old = Kept::in_folder(folder.path());
+        let mut old = Kept::in_folder(folder.path(), &pepper());
         assert!(old.keep(whole(1)) && old.keep(change(2)));
-        let mut new = Kept::in_folder(folder.path());
+        let mut new = Kept::in_folder(folder.path(), &pepper());
         assert_eq!(new.read().unwrap().mark, mark(2));
         // What the other one has open is not written to.
         assert!(new.wants_all() && new.keep(whole(2)) && new.keep(change(3)));

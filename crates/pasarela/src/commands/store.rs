@@ -75,23 +75,29 @@ struct Found {
 }
 
 async fn perform(args: &Args) -> anyhow::Result<Found> {
-    let place = place(args)?;
+    let (place, data) = place(args)?;
     let schema = Store::schema(&place).await.context("the store cannot be read")?;
+    let place = &(place, admin::PepperFile::of(&data)?);
     match &args.what {
-        What::Check => check(&place, schema).await,
-        What::Migrate => migrate(&place, schema).await,
+        What::Check => check(place, schema).await,
+        What::Migrate => migrate(place, schema).await,
         What::Backup { file } => {
-            let store = current(&place, schema).await?;
+            let store = current(place, schema).await?;
+            let pepper = place.1.path();
             store.copy_into(file).await.context("it cannot be copied")?;
             store.close().await;
             Ok(Found {
                 fine: true,
-                text: format!("Copied to {}.\n", file.display()),
+                text: format!(
+                    "Copied to {}. The pepper is not in it: keep {} in another place.\n",
+                    file.display(),
+                    pepper.display()
+                ),
                 json: json!({ "copy": file.display().to_string() }),
             })
         }
         What::Invite => {
-            let store = current(&place, schema).await?;
+            let store = current(place, schema).await?;
             let control = Control::new(store.clone(), Offer::default());
             let invitation = control.first_invitation(admin::now(), admin::seed()?, true).await?;
             store.close().await;
@@ -105,7 +111,7 @@ async fn perform(args: &Args) -> anyhow::Result<Found> {
     }
 }
 
-fn place(args: &Args) -> anyhow::Result<Place> {
+fn place(args: &Args) -> anyhow::Result<(Place, PathBuf)> {
     let settings = match &args.config {
         None => config::empty(0).settings,
         Some(path) => {
@@ -118,18 +124,25 @@ fn place(args: &Args) -> anyhow::Result<Place> {
         bail!("the configuration names no `storage`: the file is all there is");
     }
     let data = args.data.clone().unwrap_or_else(|| settings.data_dir().to_owned());
-    Ok(serve::place(&settings, &data))
+    Ok((serve::place(&settings, &data), data))
+}
+
+/// Where a store is, and its pepper.
+type Seasoned = (Place, admin::PepperFile);
+
+async fn open((place, pepper): &Seasoned) -> anyhow::Result<Store> {
+    pepper.open(place).await.map_err(|error| pepper.explain(error))
 }
 
 /// The store, where it needs no migration first.
-async fn current(place: &Place, schema: Schema) -> anyhow::Result<Store> {
+async fn current(place: &Seasoned, schema: Schema) -> anyhow::Result<Store> {
     if schema.has < schema.knows {
         bail!("the store has an older form: run `pasarela store migrate`, or start the gateway");
     }
-    Store::open(place).await.context("the store cannot be opened")
+    open(place).await
 }
 
-async fn check(place: &Place, schema: Schema) -> anyhow::Result<Found> {
+async fn check(place: &Seasoned, schema: Schema) -> anyhow::Result<Found> {
     let store = current(place, schema).await?;
     let file = store.self_check().await.map_err(|error| error.to_string());
     let log = store.read(|tx| Box::pin(async move { tx.verify_audit().await }));
@@ -158,8 +171,8 @@ async fn check(place: &Place, schema: Schema) -> anyhow::Result<Found> {
     })
 }
 
-async fn migrate(place: &Place, schema: Schema) -> anyhow::Result<Found> {
-    let store = Store::open(place).await.context("the store cannot be migrated")?;
+async fn migrate(place: &Seasoned, schema: Schema) -> anyhow::Result<Found> {
+    let store = open(place).await.context("the store cannot be migrated")?;
     store.close().await;
     Ok(Found {
         fine: true,

@@ -264,6 +264,7 @@ fn whole(walk: &Walk<'_>, root: &tree::Node, generation: u64) -> Option<Loaded> 
         applications: read_applications.into_iter().collect::<Option<_>>()?,
         issuers: read_issuers.into_iter().collect::<Option<_>>()?,
         issuing: issuing.map_or(Some(None), |issuing| issuing.map(Some))?,
+        pepper: None,
         limits: limits.unwrap_or_else(Limits::default),
         trusted_proxies: trusted_proxies.unwrap_or_default(),
     };

@@ -43,6 +43,7 @@ mod soap_header_faults;
 mod soap_large;
 mod soap_rest;
 mod store_apis;
+mod store_dies;
 mod tls;
 mod tokens;
 mod tunnels;

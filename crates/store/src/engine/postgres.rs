@@ -87,6 +87,10 @@ impl Engine for Postgres {
         &DIALECT
     }
 
+    fn has_moved(&self) -> bool {
+        false
+    }
+
     fn close(&self) -> Boxed<'_, ()> {
         Box::pin(async {
             self.readers.close().await;

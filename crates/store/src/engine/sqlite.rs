@@ -5,8 +5,8 @@
 
 use std::{
     fs,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::Path,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -53,6 +53,9 @@ const DIALECT: Dialect = Dialect {
 pub(crate) struct Sqlite {
     writer: SqlitePool,
     readers: SqlitePool,
+    file: PathBuf,
+    /// Device and number of the file that was opened.
+    which: Option<(u64, u64)>,
 }
 
 impl Sqlite {
@@ -75,8 +78,14 @@ impl Sqlite {
         let writer = writer.map_err(|error| Error::of_engine("opening the file", error))?;
         check_version(&writer).await?;
         let readers = pool(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
-        Ok(Self { writer, readers })
+        let which = which(&file);
+        Ok(Self { writer, readers, file, which })
     }
+}
+
+/// SQLite writes on into a file that was moved or removed, and nobody would find it there again.
+fn which(file: &Path) -> Option<(u64, u64)> {
+    fs::metadata(file).ok().map(|found| (found.dev(), found.ino()))
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {
@@ -109,15 +118,19 @@ async fn check_version(pool: &SqlitePool) -> Result<(), Error> {
 
 impl Engine for Sqlite {
     fn writer(&self) -> Boxed<'_, Result<Box<dyn Connection>, Error>> {
-        Box::pin(acquire(&self.writer))
+        Box::pin(self.acquire(&self.writer))
     }
 
     fn reader(&self) -> Boxed<'_, Result<Box<dyn Connection>, Error>> {
-        Box::pin(acquire(&self.readers))
+        Box::pin(self.acquire(&self.readers))
     }
 
     fn dialect(&self) -> &'static Dialect {
         &DIALECT
+    }
+
+    fn has_moved(&self) -> bool {
+        self.which.is_none() || which(&self.file) != self.which
     }
 
     fn close(&self) -> Boxed<'_, ()> {
@@ -128,10 +141,18 @@ impl Engine for Sqlite {
     }
 }
 
-async fn acquire(pool: &SqlitePool) -> Result<Box<dyn Connection>, Error> {
-    match pool.acquire().await {
-        Ok(connection) => Ok(Box::new(Link { connection, begun: false })),
-        Err(error) => Err(Error::of_engine("waiting for a connection", error)),
+impl Sqlite {
+    async fn acquire(&self, pool: &SqlitePool) -> Result<Box<dyn Connection>, Error> {
+        if self.has_moved() {
+            return Err(Error::unavailable(
+                "looking for the file, which is not there any more",
+                None,
+            ));
+        }
+        match pool.acquire().await {
+            Ok(connection) => Ok(Box::new(Link { connection, begun: false })),
+            Err(error) => Err(Error::of_engine("waiting for a connection", error)),
+        }
     }
 }
 

@@ -35,7 +35,7 @@ noun! {
         label: String,
         /// How it begins, so that its holder can tell it from others.
         hint: String,
-        /// SHA-256 of it.
+        /// By what it is known ([`Tx::peppered`]).
         digest: KeyDigest,
         /// When it was given.
         created: Timestamp,

@@ -57,7 +57,7 @@ noun! {
         email: String,
         /// What they will be.
         role: Role,
-        /// SHA-256 of the secret.
+        /// By what the secret is known ([`Tx::peppered`]).
         digest: KeyDigest,
         /// When it was written.
         created: Timestamp,
@@ -67,7 +67,7 @@ noun! {
 }
 
 impl Tx {
-    /// Whose token has this digest, and where they belong.
+    /// Whose token has this SHA-256, and where they belong.
     ///
     /// # Errors
     /// What every question to the store may meet.
@@ -75,6 +75,7 @@ impl Tx {
         &mut self,
         digest: KeyDigest,
     ) -> Result<Option<(Token, Member, Organisation)>, Error> {
+        let digest = self.peppered(&digest);
         let Some(token) = self.find::<Token>("digest", digest.to_value()).await? else {
             return Ok(None);
         };
@@ -83,11 +84,12 @@ impl Tx {
         Ok(Some((token, member, organisation)))
     }
 
-    /// The invitation whose secret has this digest.
+    /// The invitation whose secret has this SHA-256.
     ///
     /// # Errors
     /// What every question to the store may meet.
     pub async fn invited(&mut self, digest: KeyDigest) -> Result<Option<Invitation>, Error> {
+        let digest = self.peppered(&digest);
         self.find("digest", digest.to_value()).await
     }
 

@@ -31,7 +31,7 @@ async fn the_child() {
         Some(folder) => Place::Sqlite(folder.into()),
         None => Place::Postgres(pasarela_model::Secret::new(place)),
     };
-    let store = Store::open(&place).await.unwrap();
+    let store = Store::open(&place, &super::PEPPER).await.unwrap();
     let life = std::process::id();
     let writers = (0..8).map(|writer| {
         let store = store.clone();

@@ -54,7 +54,7 @@ async fn an_empty_database_becomes_ours_and_opening_again_changes_nothing(bed: B
 
 async fn f05_a_newer_database_is_left_alone(bed: Bed) {
     run(&bed, &and(NEXT)).await.unwrap();
-    let refused = Store::open(&bed.place).await.unwrap_err();
+    let refused = Store::open(&bed.place, &super::PEPPER).await.unwrap_err();
     let newer = MigrationFault::Newer { has: LAST + 1, knows: LAST };
     assert!(matches!(&refused, Error::Migration(fault) if *fault == newer), "{refused}");
     assert!(Store::schema(&bed.place).await.is_err());
@@ -79,7 +79,8 @@ async fn f05_a_migration_that_fails_leaves_the_old_form_whole(bed: Bed) {
     run(&bed, &and(half)).await.unwrap_err();
     assert_eq!(Store::schema(&bed.place).await.unwrap().has, LAST);
     let engine = engine(&bed.place).await.unwrap();
-    let asked = tx::read(&*engine, |tx| {
+    let common = super::common();
+    let asked = tx::read(&*engine, &common, |tx| {
         Box::pin(async move { tx.query("SELECT id FROM half", vec![]).await.map(|_| ()) })
     });
     asked.await.unwrap_err();
@@ -94,7 +95,8 @@ async fn data_survives_the_next_migration(bed: Bed) {
     run(&bed, &and(NEXT)).await.unwrap();
     let engine = engine(&bed.place).await.unwrap();
     let id = acme.id.clone();
-    let kept = tx::read(&*engine, move |tx| {
+    let common = super::common();
+    let kept = tx::read(&*engine, &common, move |tx| {
         Box::pin(async move {
             let sql = "SELECT name, note FROM organisations WHERE id = $1";
             let mut rows = tx.query(sql, vec![id.to_value()]).await?;
@@ -110,7 +112,7 @@ async fn several_may_open_at_once(bed: Bed) {
     let all: Vec<_> = (0..4)
         .map(|_| {
             let place = place.clone();
-            tokio::spawn(async move { Store::open(&place).await.map(|_| ()) })
+            tokio::spawn(async move { Store::open(&place, &super::PEPPER).await.map(|_| ()) })
         })
         .collect();
     for one in all {

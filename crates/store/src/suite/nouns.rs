@@ -2,7 +2,7 @@
 
 use pasarela_model::{KeyDigest, OrganisationKind, Secret, SigningKey, StoredKey};
 
-use super::{Bed, add, at, entry, id, on_both, organisation};
+use super::{Bed, PEPPER, add, at, entry, id, on_both, organisation};
 use crate::{
     Admission, Answered, Application, ApplicationKey, AuditFilter, Error, Member, Organisation,
     Plan, PlanState, PlanVersion, Role, Slice, Standing, Store, Subscription, SubscriptionState,
@@ -77,7 +77,7 @@ async fn what_is_written_reads_back(bed: Bed) {
         version: 1,
         member: member.id.clone(),
         label: "läptop".to_owned(),
-        digest: KeyDigest([9; 32]),
+        digest: PEPPER.of(&KeyDigest([9; 32])),
         created: at(6),
         expires: None,
         revoked: Some(at(7)),
