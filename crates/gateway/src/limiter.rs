@@ -287,23 +287,6 @@ pub struct LimiterTable {
 }
 
 impl LimiterTable {
-    /// The limiters that are wanted now. One that was there with the same rate is the same `Arc`;
-    /// one whose rate changed starts as full, in proportion, as the old one is at `now_ns`. For a
-    /// key that is wanted twice the first rate holds.
-    ///
-    /// Requests that still run on the old snapshot count on the old limiter of a changed rate; the
-    /// overshoot ends with them.
-    pub fn reconcile(old: Option<&Self>, wanted: &[(LimiterKey, Rate)], now_ns: u64) -> Self {
-        let mut limiters = FxHashMap::default();
-        limiters.reserve(wanted.len());
-        for (key, rate) in wanted {
-            limiters.entry(key.clone()).or_insert_with(|| {
-                Limiter::following(old.and_then(|old| old.get(key)), *rate, now_ns)
-            });
-        }
-        Self { limiters }
-    }
-
     /// The limiter of a key.
     pub fn get(&self, key: &LimiterKey) -> Option<&Arc<Limiter>> {
         self.limiters.get(key)
@@ -515,6 +498,19 @@ mod tests {
         assert_eq!(soon.check(0).retry_after_seconds(), 1);
     }
 
+    /// The limiters that are wanted, after those that there were.
+    fn reconcile(
+        old: Option<&LimiterTable>,
+        wanted: &[(LimiterKey, Rate)],
+        now_ns: u64,
+    ) -> LimiterTable {
+        let following = |(key, rate): &(LimiterKey, Rate)| {
+            let its = old.and_then(|old| old.get(key));
+            (key.clone(), Limiter::following(its, *rate, now_ns))
+        };
+        wanted.iter().map(following).collect()
+    }
+
     fn key(application: &str, plan: &str) -> LimiterKey {
         let (application, plan) = (application.to_owned(), plan.to_owned());
         LimiterKey { application, plan, api: "rates".to_owned(), version: 2 }
@@ -523,42 +519,42 @@ mod tests {
     #[test]
     fn t31_a_reload_is_no_way_to_a_fresh_burst() {
         let ten = rate(10, secs(60), 10);
-        let first = LimiterTable::reconcile(None, &[(key("a", "free"), ten)], 0);
+        let first = reconcile(None, &[(key("a", "free"), ten)], 0);
         (0..10).for_each(|_| assert!(first.get(&key("a", "free")).unwrap().check(0).allowed));
 
         let wanted = [(key("a", "free"), ten), (key("b", "free"), ten)];
-        let second = LimiterTable::reconcile(Some(&first), &wanted, 0);
+        let second = reconcile(Some(&first), &wanted, 0);
         assert_eq!(second.len(), 2);
         let kept = second.get(&key("a", "free")).unwrap();
         assert!(Arc::ptr_eq(first.get(&key("a", "free")).unwrap(), kept));
         assert!(!kept.check(0).allowed);
         assert!(second.get(&key("b", "free")).unwrap().check(0).allowed);
 
-        let third = LimiterTable::reconcile(Some(&second), &[], 0);
+        let third = reconcile(Some(&second), &[], 0);
         assert!(third.is_empty() && third.get(&key("a", "free")).is_none());
     }
 
     #[test]
     fn a_changed_rate_keeps_the_proportion() {
-        let table = LimiterTable::reconcile(None, &[(key("a", "p"), rate(10, secs(1), 10))], 0);
+        let table = reconcile(None, &[(key("a", "p"), rate(10, secs(1), 10))], 0);
         let limiter = table.get(&key("a", "p")).unwrap();
         (0..5).for_each(|_| assert!(limiter.check(50).allowed));
         let wider = [(key("a", "p"), rate(300, secs(60), 100))];
-        let table = LimiterTable::reconcile(Some(&table), &wider, 50);
+        let table = reconcile(Some(&table), &wider, 50);
         assert_eq!(table.get(&key("a", "p")).unwrap().peek(50).remaining, 50);
         let narrow = [(key("a", "p"), rate(7, secs(3), 3))];
-        let table = LimiterTable::reconcile(Some(&table), &narrow, 50);
+        let table = reconcile(Some(&table), &narrow, 50);
         assert_eq!(table.get(&key("a", "p")).unwrap().peek(50).remaining, 1);
     }
 
     #[test]
     fn reloads_back_and_forth_make_no_room() {
         let (one, other) = (rate(7, secs(60), 7), rate(1_000, secs(1), 333));
-        let mut table = LimiterTable::reconcile(None, &[(key("a", "p"), one)], 0);
+        let mut table = reconcile(None, &[(key("a", "p"), one)], 0);
         while table.get(&key("a", "p")).unwrap().check(0).allowed {}
         for turn in 0..1_000 {
             let rate = if turn % 2 == 0 { other } else { one };
-            table = LimiterTable::reconcile(Some(&table), &[(key("a", "p"), rate)], 0);
+            table = reconcile(Some(&table), &[(key("a", "p"), rate)], 0);
             assert!(!table.get(&key("a", "p")).unwrap().check(0).allowed);
         }
     }

@@ -16,7 +16,9 @@ mod tests;
 
 use std::{
     borrow::Cow,
+    panic::resume_unwind,
     sync::{Arc, OnceLock},
+    thread,
 };
 
 use pasarela_contract::{
@@ -332,23 +334,28 @@ impl Plane {
         metrics: &Metrics,
         now_ns: u64,
     ) -> Result<Self, CompileError> {
-        let Callers { credentials, certificates, holders, tokens, sources } =
-            Callers::compile(&snapshot, previous)?;
         let counted = previous.map(|old| Arc::clone(&old.counted)).unwrap_or_default();
         let terms = Terms::new(&snapshot.plans, &counted, now_ns);
-        let Surface { router, texts, apis, unheard } = match previous {
+        let callers = || Callers::compile(&snapshot, previous);
+        let (callers, surface) = match previous {
             Some(old) if old.has_the_apis_of(&snapshot) => {
                 let mut surface = old.surface();
                 subscribers::enter_changes(&snapshot, &mut surface.apis, old, &terms, now_ns);
-                surface
+                (callers(), Ok(surface))
             }
-            _ => {
-                let mut surface = Surface::compile(&snapshot, previous, metrics)?;
-                subscribers::enter_all(&snapshot, &mut surface.apis, previous, &terms, now_ns);
-                counted.sweep();
-                surface
-            }
+            // All of it takes time enough to be shared with a thread that lives no longer.
+            _ => thread::scope(|scope| {
+                let callers = scope.spawn(callers);
+                let surface = Surface::compile(&snapshot, previous, metrics).map(|mut surface| {
+                    subscribers::enter_all(&snapshot, &mut surface.apis, previous, &terms, now_ns);
+                    counted.sweep();
+                    surface
+                });
+                (callers.join().unwrap_or_else(|panic| resume_unwind(panic)), surface)
+            }),
         };
+        let Callers { credentials, certificates, holders, tokens, sources } = callers?;
+        let Surface { router, texts, apis, unheard } = surface?;
         let remembered = previous.map(|old| old.remembered.clone()).unwrap_or_default();
         Ok(Self {
             snapshot,

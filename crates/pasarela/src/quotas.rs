@@ -11,7 +11,7 @@ use pasarela_gateway::quota::{Ask, Counter, Quotas, Returned, Window};
 use pasarela_store::{Error, Place, Store};
 use tokio::sync::OnceCell;
 
-use crate::admin::Desk;
+use crate::admin::{Desk, PepperFile};
 
 /// The ledger's folder, in the data folder.
 const FOLDER: &str = "quotas";
@@ -128,7 +128,9 @@ impl Keeper {
         }
         let open = async || {
             std::fs::create_dir_all(&self.0.folder)?;
-            anyhow::Ok(Store::open(&Place::Sqlite(self.0.folder.clone())).await?)
+            let pepper = PepperFile::of(&self.0.folder)?;
+            let place = Place::Sqlite(self.0.folder.clone());
+            pepper.open(&place).await.map_err(|error| pepper.explain(error))
         };
         self.0.own.get_or_try_init(open).await.cloned()
     }

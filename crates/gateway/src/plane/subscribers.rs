@@ -171,13 +171,16 @@ pub(super) fn enter_all(
     terms: &Terms<'_>,
     now_ns: u64,
 ) {
+    // Their names are put together only where there are some to be taken over.
     let old = before.map(limiters);
-    let limiters = LimiterTable::reconcile(old.as_ref(), &rates(snapshot), now_ns);
     for (index, application) in snapshot.applications.iter().enumerate() {
         for subscription in &application.subscriptions {
             let rate = terms.rate_fields(subscription.plan).and_then(|fields| {
-                let key = limiter_key(snapshot, application, subscription);
-                Some((Arc::clone(limiters.get(&key)?), fields))
+                let rate = own_rate(snapshot, subscription)?;
+                let its = old
+                    .as_ref()
+                    .and_then(|old| old.get(&limiter_key(snapshot, application, subscription)));
+                Some((Limiter::following(its, rate, now_ns), fields))
             });
             if let Some(api) = apis.get_mut(subscription.api) {
                 let subscriber = terms.subscriber(snapshot, index, subscription, rate);
@@ -257,18 +260,6 @@ fn limiters(plane: &Plane) -> LimiterTable {
         })
     });
     all.collect()
-}
-
-fn rates(snapshot: &Snapshot) -> Vec<(LimiterKey, Rate)> {
-    let mut wanted = Vec::new();
-    for application in &snapshot.applications {
-        for subscription in &application.subscriptions {
-            if let Some(rate) = own_rate(snapshot, subscription) {
-                wanted.push((limiter_key(snapshot, application, subscription), rate));
-            }
-        }
-    }
-    wanted
 }
 
 fn limiter_key(

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use pasarela_model::{KeyDigest, StoredKey, SubscriptionId, Timestamp};
+use pasarela_model::{KeyDigest, StoredKey, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -14,13 +14,13 @@ use super::{
     places::Places,
 };
 use crate::{
-    Error, Noun, PlanVersion,
+    Application, Error, Noun, PlanVersion,
     engine::{Row, Value},
     noun::{Columns, Seal},
 };
 
 /// The form's name; another form gets another number.
-const MAGIC: &[u8] = b"pasarela-held-5\n";
+const MAGIC: &[u8] = b"pasarela-held-6\n";
 const SUM: usize = 32;
 
 impl Holding {
@@ -34,7 +34,7 @@ impl Holding {
         rows(&mut out, self.versions.iter().map(PlanVersion::values));
         length_to(&mut out, self.applications.len());
         for (_, held) in self.applications.iter() {
-            row_to(&mut out, &held.application.write(Seal(())).0);
+            application_to(&mut out, &held.application);
             length_to(&mut out, held.keys.len());
             for key in held.keys.iter() {
                 out.extend(key.digest.0);
@@ -161,6 +161,16 @@ fn text_to(out: &mut Vec<u8>, text: &str) {
     out.extend(text.as_bytes());
 }
 
+/// Of these there are many, so they are not written as rows of values.
+fn application_to(out: &mut Vec<u8>, it: &Application) {
+    text_to(out, it.id.as_str());
+    out.extend(it.version.to_be_bytes());
+    text_to(out, it.organisation.as_str());
+    text_to(out, &it.name);
+    text_to(out, it.standing.as_str());
+    out.extend(it.created.millis().to_be_bytes());
+}
+
 fn subscription_to(out: &mut Vec<u8>, it: &HeldSubscription) {
     text_to(out, it.id.as_str());
     text_to(out, &it.api);
@@ -277,18 +287,44 @@ impl<'b> Reader<'b> {
     }
 
     fn application(&mut self, shared: &mut Shared) -> Result<HeldApplication, Error> {
-        let application = noun(self.row()?)?;
-        let keys: Vec<_> = self.each(|reader| {
-            let digest = KeyDigest(reader.take()?);
-            Ok(StoredKey { digest, expires: Timestamp::from_millis(reader.number()?) })
-        })?;
+        let application = Application {
+            id: self.parsed()?,
+            version: self.number()?,
+            organisation: self.parsed()?,
+            name: self.text()?.to_owned(),
+            standing: self.parsed()?,
+            created: Timestamp::from_millis(self.number()?),
+        };
+        let keys = self.keys()?;
         let subscriptions = self.each(|reader| reader.subscription(shared))?;
-        let keys: Arc<[StoredKey]> = if keys.is_empty() { Arc::default() } else { keys.into() };
         Ok(HeldApplication { application, keys, subscriptions })
     }
 
+    fn parsed<T: std::str::FromStr>(&mut self) -> Result<T, Error> {
+        self.text()?.parse().map_err(|_| cut())
+    }
+
+    fn keys(&mut self) -> Result<Arc<[StoredKey]>, Error> {
+        const EACH: usize = 32 + 8;
+        let length = self.length()?.checked_mul(EACH).ok_or_else(cut)?;
+        let (keys, rest) = self.0.split_at_checked(length).ok_or_else(cut)?;
+        self.0 = rest;
+        let (keys, _) = keys.as_chunks::<EACH>();
+        let key = |bytes: &[u8; EACH]| {
+            let mut reader = Reader(bytes);
+            let digest = KeyDigest(reader.take().unwrap_or_default());
+            let expires = Timestamp::from_millis(reader.number().unwrap_or_default());
+            StoredKey { digest, expires }
+        };
+        Ok(match keys.is_empty() {
+            // Nobody's keys are all the same.
+            true => Arc::default(),
+            false => keys.iter().map(key).collect(),
+        })
+    }
+
     fn subscription(&mut self, shared: &mut Shared) -> Result<HeldSubscription, Error> {
-        let id: SubscriptionId = self.text()?.parse().map_err(|_| cut())?;
+        let id = self.parsed()?;
         let api = shared.text(self.text()?);
         let [tag] = self.take()?;
         let name = shared.text(self.text()?);
