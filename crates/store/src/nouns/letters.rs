@@ -140,8 +140,7 @@ impl Tx {
         until: Timestamp,
         most: i64,
     ) -> Result<Vec<TakenCall>, Error> {
-        let sql = "SELECT c.id, c.recipient, c.mark, c.tries + 1, \
-                          CASE c.state WHEN 'begun' THEN 1 ELSE 0 END, \
+        let sql = "SELECT c.id, c.recipient, c.mark, c.tries + 1, c.state, \
                           l.id, l.sender, l.application, l.client, l.received, l.bytes \
                    FROM letter_calls c JOIN letters l ON l.id = c.letter \
                    WHERE c.state <> 'done' AND c.due <= $1 AND (c.until IS NULL OR c.until <= $1) \
@@ -303,7 +302,7 @@ fn taken_call(mut row: Row) -> Result<TakenCall, Error> {
     Ok(TakenCall {
         call: LetterCall { id: row.take()?, recipient: row.take()?, mark: row.take()? },
         tries: row.take()?,
-        interrupted: row.take::<i64>()? == 1,
+        interrupted: row.take::<String>()? == "begun",
         letter: Letter {
             id: row.take()?,
             sender: row.take()?,
