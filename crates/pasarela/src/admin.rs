@@ -14,7 +14,9 @@ mod feed;
 mod fields;
 mod kept;
 mod library;
+mod nouns;
 mod openapi;
+mod operations;
 mod pepper;
 pub mod problem;
 mod strict;
@@ -35,7 +37,9 @@ use pasarela_store::{Error, News, Place, Store};
 use tokio::sync::watch;
 
 pub(crate) use ask::router;
+pub(crate) use documents::written;
 use library::Library;
+pub use operations::Operations;
 pub(crate) use pepper::PepperFile;
 
 /// The store beside the gateway.

@@ -1,6 +1,7 @@
 //! The parts of the binary: configuration, the pure commands, and what runs.
 
 pub mod admin;
+mod client;
 pub mod commands;
 pub mod config;
 pub mod console;

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use pasarela::{
-    commands::{check, convert, explain, health, lint, publish, store, transcode, validate},
+    admin::Operations,
+    commands::{check, convert, explain, health, lint, login, publish, store, transcode, validate},
     demo, serve,
 };
 
@@ -29,10 +30,13 @@ enum Command {
     Explain(explain::Args),
     Health(health::Args),
     Lint(lint::Args),
+    Login(login::Args),
     Publish(publish::Args),
     Store(store::Args),
     Transcode(transcode::Args),
     Validate(validate::Args),
+    #[command(flatten)]
+    Operations(Operations),
 }
 
 fn main() -> ExitCode {
@@ -44,9 +48,11 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Lint(args) => lint::run(&args),
+        Command::Login(args) => login::run(&args),
         Command::Publish(args) => publish::run(&args),
         Command::Store(args) => store::run(&args),
         Command::Transcode(args) => transcode::run(&args),
         Command::Validate(args) => validate::run(&args),
+        Command::Operations(operations) => operations.run(),
     }
 }

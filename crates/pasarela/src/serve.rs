@@ -126,8 +126,8 @@ pub fn serve(args: &Args, loaded: Loaded, up: impl FnOnce(&Addresses)) -> anyhow
     }
     if args.config.is_none() {
         tracing::warn!(
-            "nothing is on the air: there is no pasarela.yaml here; name a file with --config, begin one with `pasarela publish`, or see \
-             how it looks with `pasarela demo`"
+            "nothing is on the air: there is no pasarela.yaml here; name a file with --config, or after `pasarela login` put APIs \
+             into the store with `pasarela publish`; `pasarela demo` shows how it looks"
         );
     }
     let data = args.data.clone().unwrap_or_else(|| settings.data_dir().to_owned());
@@ -414,9 +414,8 @@ fn invite(invitation: &str, mut console: SocketAddr) {
         console.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
     eprintln!(
-        "\npasarela: nobody owns this gateway yet. Whoever has this invitation can, within a day:\n\n    \
-         curl -X POST -H 'Authorization: Bearer {invitation}' \\\n         \
-         http://{console}/admin/v1/invitations/accept\n"
+        "\npasarela: nobody owns this gateway yet. Whoever has this invitation can, within a day, on this machine:\n\n    \
+         pasarela login '{invitation}' --admin http://{console}\n"
     );
 }
 

@@ -64,7 +64,7 @@ fn piece(item: &Map<String, Value>) -> Option<Piece> {
 }
 
 /// As one text; the same documents give the same one.
-pub(super) fn written(bundle: &Bundle) -> String {
+pub(crate) fn written(bundle: &Bundle) -> String {
     let all = bundle.pieces.iter().map(|piece| {
         let Locked { file, url, found, .. } = &piece.locked;
         let mut one = json!({ "name": file, "url": url });

@@ -6,6 +6,7 @@ pub mod explain;
 pub mod fetching;
 pub mod health;
 pub mod lint;
+pub mod login;
 pub mod publish;
 pub mod store;
 pub mod transcode;

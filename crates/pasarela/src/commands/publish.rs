@@ -6,6 +6,7 @@
 mod example;
 mod offer;
 mod place;
+mod send;
 mod told;
 mod update;
 
@@ -22,6 +23,7 @@ use serde_json::json;
 
 use super::{check::Format, fetching::Fetching, lint};
 use crate::{
+    client::{self, Reaching},
     config::{
         self, Loaded,
         edit::{self, NewApi},
@@ -39,7 +41,8 @@ use told::Published;
 #[command(after_help = "Examples:\n  pasarela publish 'http://10.1.0.7:9001/orders?wsdl'\n  \
     pasarela publish rates.openapi.yaml --upstream http://10.1.0.9:7000 --visibility partner --plan carrier\n  \
     pasarela publish 'http://10.1.0.7:9001/orders?wsdl' --update      fetches the contract again\n\n\
-    The API is added to the configuration file, and its contract, from a URL or from outside the file's folder, is stored beside\n\
+    Where there is no configuration file, neither named nor in this folder, and you have logged in (`pasarela login`), the API goes to the\n\
+    store of that gateway, documents and all. Else it is added to the configuration file, and its contract, from a URL or from outside the file's folder, is stored beside\n\
     it in contracts/NAME-vN with a lock file; a running `pasarela serve` takes both up. Of a URL, only its host is asked.\n\
     Exit code 0: done; 1: refused, and nothing was changed; 2: wrong use, or the contract cannot be read.")]
 pub struct Args {
@@ -62,7 +65,7 @@ pub struct Args {
     /// A plan of the file, which makes callers need a key; may be given several times.
     #[arg(long = "plan", value_name = "NAME")]
     pub plans: Vec<String>,
-    /// The configuration file; by default pasarela.yaml in this folder, which is begun if it is not there.
+    /// The configuration file; by default pasarela.yaml in this folder, which is begun if it is not there and you have not logged in.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Bring the contract of an API that is there again, and change nothing else.
@@ -71,6 +74,9 @@ pub struct Args {
     /// How documents are fetched.
     #[command(flatten)]
     pub fetching: Fetching,
+    /// Where the administration API is, where there is no configuration file.
+    #[command(flatten)]
+    pub reaching: Reaching,
     /// How to print what was done.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -113,6 +119,7 @@ codes! {
     NotStored = "CF0077", "There is no stored contract to update";
     Unwritten = "CF0078", "What was to be published cannot be written";
     Unseen = "CF0079", "Nothing says who may call the API";
+    Unreached = "CF0131", "The administration API does not answer";
 }
 
 /// Why nothing was published.
@@ -123,6 +130,8 @@ pub(super) enum Stop {
     Findings(Vec<Finding>),
     /// The configuration would be refused.
     Config(config::Faults),
+    /// The administration API refused it, with this problem.
+    Problem(serde_json::Value),
 }
 
 /// The one thing that is wrong.
@@ -175,6 +184,18 @@ fn publish(args: &Args, environment: config::Environment<'_>) -> Result<String, 
     offer.remarks = lint::judged(bundle.root(), &mut &bundle).len();
     let name = named(args, &offer)?;
     let version = args.version.map(u32::from).or(offer.version).unwrap_or(1);
+    if let Some(client) = send::client(args)? {
+        return send::Sending {
+            args,
+            source: &source,
+            rules: &rules,
+            offer,
+            name,
+            version,
+            client,
+        }
+        .run(bundle);
+    }
     let place = Place::open(args.config.as_deref())?;
     let job =
         Job { args, source: &source, rules: &rules, place, offer, name, version, environment };
@@ -403,6 +424,13 @@ impl Job<'_> {
 fn complaint(args: &Args, stop: &Stop) -> (String, ExitCode) {
     let nothing = "Nothing was changed.";
     match (stop, args.format) {
+        (Stop::Problem(problem), Format::Text) => {
+            (format!("{}{nothing}\n", client::problem(problem)), ExitCode::FAILURE)
+        }
+        (Stop::Problem(problem), Format::Json) => {
+            let told = json!({ "published": false, "problem": problem });
+            (format!("{told:#}\n"), ExitCode::FAILURE)
+        }
         (Stop::Use(why), Format::Text) => (format!("{why}\n"), ExitCode::from(2)),
         (Stop::Use(why), Format::Json) => {
             (format!("{:#}\n", json!({ "published": false, "message": why })), ExitCode::from(2))

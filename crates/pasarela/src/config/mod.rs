@@ -50,7 +50,7 @@ pub use settings::{
     AccessLog, Certificate, Encryption, Interrupted, Listen, Mail, Relay, Settings, Storage, Tls,
     Traces,
 };
-pub(crate) use units::{name_fault, name_from};
+pub(crate) use units::{name_fault, name_from, rate};
 pub use walk::Environment;
 pub(crate) use walk::read_file;
 

@@ -32,8 +32,8 @@ impl Place {
         let path = named.unwrap_or(Path::new(USUAL_FILE)).to_path_buf();
         let none = |why: String| {
             let message = format!("{} cannot be used: {why}.", path.display());
-            let cure = "APIs are declared in a configuration file, not over the administration API. Name the file that \
-                `pasarela serve` runs with, or leave --config out to begin pasarela.yaml in this folder.";
+            let cure = "Name the file that `pasarela serve` runs with, or leave --config out: to begin pasarela.yaml in this folder, or \
+                after `pasarela login` to publish into the store of a gateway that runs from none.";
             refusal(Code::NoFile, message, cure.to_owned())
         };
         let guard = File::open(folder_of(&path)).and_then(|folder| {
