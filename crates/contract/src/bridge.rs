@@ -43,13 +43,16 @@ pub struct RestContract {
 }
 
 /// Why a document has no SOAP face.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum NoFace {
     /// The document is no contract.
+    #[error("the contract cannot be read: {}", .0.first().map_or("", |fault| &fault.message))]
     Faults(Vec<ContractFault>),
     /// None of its operations can be said in SOAP.
+    #[error("none of its operations can be called over SOAP; the first: {}", .0.first().map_or("", |one| &one.why))]
     Nothing(Vec<LeftOut>),
     /// What was made of it is no WSDL: a fault of ours.
+    #[error("what was made of the contract is no WSDL: {0}")]
     Ours(String),
 }
 

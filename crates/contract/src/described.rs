@@ -195,6 +195,11 @@ impl<'a> Reader<'a> {
         let request = self.wrapper(&name, fields);
         let fields = answers::fields(&answers, self);
         let response = self.wrapper(&answer, fields);
+        let faulty = faults.iter().map(|fault| fault.body.used.ty);
+        let roots = [request, response].into_iter().chain(faulty).collect();
+        if let Some(why) = self.builder.broken(roots) {
+            return Err(why);
+        }
         Ok(Described {
             number,
             name,

@@ -15,6 +15,8 @@ pub(crate) use build::{Builder, about};
 pub(crate) use names::{Taken, ncname, xml_name};
 pub(crate) use views::Seen;
 
+use std::collections::BTreeSet;
+
 use crate::Position;
 
 /// The number of a type.
@@ -269,6 +271,38 @@ impl Types {
             Kind::Array(items) if !used.nullable => Some(*items),
             _ => None,
         }
+    }
+
+    /// The types that messages of these are made of, in the order in which they are met.
+    pub fn reached(&self, roots: Vec<TypeId>) -> Vec<TypeId> {
+        let (mut order, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut open: Vec<TypeId> = roots.into_iter().rev().collect();
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            order.push(id);
+            let mut next = Vec::new();
+            match self.kind(id) {
+                Kind::Scalar(_) | Kind::Json => {}
+                Kind::Array(items) => next.push(items.used.ty),
+                Kind::Choice(branches) => next.extend(branches.iter().map(|branch| branch.ty)),
+                Kind::Object(object) => {
+                    next.extend(object.base);
+                    // The items of an array that is a member stand in its place: nothing is of its type.
+                    next.extend(object.fields.iter().map(
+                        |field| match self.repeated(field.used) {
+                            Some(items) => items.used.ty,
+                            None => field.used.ty,
+                        },
+                    ));
+                    next.extend(object.extra.as_ref().map(|extra| extra.used.ty));
+                    next.extend(&object.derived);
+                }
+            }
+            open.extend(next.into_iter().rev());
+        }
+        order
     }
 
     /// Adds one.

@@ -294,6 +294,11 @@ impl Call<'_, '_> {
                 (own.strip_suffix(b"/").unwrap_or(own), rest)
             }
         };
+        if let Some(target) = &self.order.target {
+            out.extend_from_slice(own.strip_suffix(b"/").unwrap_or(own));
+            out.extend_from_slice(target.as_bytes());
+            return;
+        }
         out.extend_from_slice(own);
         match (own.is_empty(), rest.first()) {
             (_, Some(b'/')) | (false, None) => {}

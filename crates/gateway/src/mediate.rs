@@ -3,7 +3,7 @@
 //! What HTTP itself asks of an intermediary stands here: bounds, expectations, upgrades, and the fields that
 //! `Connection` names. For SOAP: which operation a message is for, read off the message itself ([`opening`]) before it
 //! goes anywhere; whose it is, where the message says so ([`sender`](mod@sender)); whether messages are what the contract says
-//! ([`checked`], [`answers`]); and the REST face ([`face`]).
+//! ([`checked`], [`answers`]); the REST face ([`face`]); and the SOAP face of a REST service ([`bridge`]).
 
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use smallvec::SmallVec;
 mod action;
 mod ahead;
 mod answers;
+mod bridge;
 mod checked;
 mod face;
 mod opening;
@@ -28,6 +29,7 @@ use crate::{plane::Plane, respond::Refusal};
 
 pub(crate) use ahead::{Ahead, Replayed, whole};
 pub(crate) use answers::{Judge, Judged};
+pub(crate) use bridge::{carry_bridged, open_bridged};
 pub(crate) use checked::{check_request, report};
 pub(crate) use face::call;
 pub(crate) use opening::open;
@@ -51,6 +53,8 @@ pub(crate) struct Order<'h> {
     pub(crate) again: bool,
     /// The caller understands trailer fields (RFC 9110 §10.1.4).
     pub(crate) trailers: bool,
+    /// Path and query below the service's address, where they are not the caller's.
+    pub(crate) target: Option<String>,
 }
 
 /// Checks a request and says what is to be forwarded.
@@ -87,7 +91,7 @@ pub(crate) fn request<'h>(
         grace: limits.body_rate_grace,
         most: if streams { u64::MAX } else { most },
     };
-    Ok(Order { framing, pace, expects, upgrade, dropped, again: false, trailers })
+    Ok(Order { framing, pace, expects, upgrade, dropped, again: false, trailers, target: None })
 }
 
 /// Whether a body is not as its media type says, by the values of its `Content-Encoding` (RFC 9110 §8.4).

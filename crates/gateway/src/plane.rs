@@ -22,13 +22,14 @@ use std::{
 };
 
 use pasarela_contract::{
+    bridge::{NoFace, RestContract},
     openapi::{self, Guard, TakenTokens},
     soap::SoapContract,
     wsdl,
 };
 use pasarela_model::{
-    Api, HashKey, HttpVersion, IpNet, Operation, Pages, PathSegment, ServedContract, Snapshot,
-    Timeouts, UpstreamTls, Visibility,
+    Api, Face, HashKey, HttpVersion, IpNet, Operation, Pages, PathSegment, ServedContract,
+    Snapshot, Timeouts, UpstreamTls, Visibility,
 };
 use pasarela_net::{
     pool::Connector,
@@ -192,6 +193,8 @@ pub(crate) struct ApiPlane {
     pub(crate) contract: Arc<OnceLock<ContractPages>>,
     /// Its contract compiled, where that is a WSDL.
     pub(crate) soap: Option<Arc<SoapContract>>,
+    /// Its contract compiled, where that is OpenAPI and it is offered over SOAP too.
+    pub(crate) bridge: Option<Arc<RestContract>>,
     /// What its messages have to say about their senders, where WS-Security ends here.
     pub(crate) security: Option<Arc<Policy>>,
     /// Each operation's path from the root, for traces: `/rates/v2/quotes/{id}`.
@@ -245,13 +248,21 @@ pub(crate) struct ContractPages {
 impl ContractPages {
     fn new(
         contract: &ServedContract,
-        soap: Option<&SoapContract>,
+        plane: &ApiPlane,
         (api, snapshot): (&Api, &Snapshot),
     ) -> Self {
+        let soap = plane.soap.as_deref();
         let json = |document: &str| ContractPage::new(JSON, &guarded(document, api, snapshot));
         if !contract.wsdl {
             let marked = openapi::with_server(&contract.document, ADDRESS_MARK);
-            return Self { openapi: Some(json(&marked)), wsdl: FxHashMap::default() };
+            let wsdl = |bridge: &Arc<RestContract>| {
+                let marked = bridge.wsdl(&format!("{ADDRESS_MARK}/soap"));
+                (String::new(), ContractPage::new(XML, &marked))
+            };
+            return Self {
+                openapi: Some(json(&marked)),
+                wsdl: plane.bridge.iter().map(wsdl).collect(),
+            };
         }
         let described = soap.map(|soap| soap.openapi(ADDRESS_MARK, api.version));
         let openapi = described.map(|document| json(&document));
@@ -318,7 +329,7 @@ impl ApiPlane {
     /// The contract of this API, if it has one.
     pub(crate) fn contract(&self, api: &Api, snapshot: &Snapshot) -> Option<&ContractPages> {
         let contract = api.contract.as_ref()?;
-        let pages = || ContractPages::new(contract, self.soap.as_deref(), (api, snapshot));
+        let pages = || ContractPages::new(contract, self, (api, snapshot));
         Some(self.contract.get_or_init(pages))
     }
 }
@@ -425,6 +436,7 @@ impl Surface {
         let clusters = previous.map(Plane::clusters).unwrap_or_default();
         let (mut tls, mut texts) = (TlsCache::default(), Texts::default());
         let mut contracts = Contracts::new(previous);
+        let bridges = Bridges::new(previous);
         let mut apis = Vec::with_capacity(snapshot.apis.len());
         for (api, slot) in snapshot.apis.iter().zip(slots) {
             let before = clusters.get(&(api.name.as_str(), api.version)).copied();
@@ -462,6 +474,7 @@ impl Surface {
                 networks: api.networks.as_slice().into(),
                 contract: Arc::default(),
                 soap: contracts.of(api)?,
+                bridge: bridges.of(api)?,
                 security: security(api)?,
                 routes: api.operations.iter().map(|operation| template(api, operation)).collect(),
             });
@@ -557,6 +570,37 @@ impl<'p> Contracts<'p> {
         let key = Cow::Owned(contract.document.clone());
         self.0.entry(key).or_default().push((Arc::clone(contract), Arc::clone(&compiled)));
         Ok(Some(compiled))
+    }
+}
+
+/// SOAP faces of REST services by the documents that they are made of: those of the plane before.
+#[derive(Default)]
+struct Bridges<'p>(FxHashMap<&'p str, Arc<RestContract>>);
+
+impl<'p> Bridges<'p> {
+    fn new(previous: Option<&'p Plane>) -> Self {
+        let apis = previous.iter().flat_map(|plane| plane.snapshot.apis.iter().zip(&plane.apis));
+        let known = apis.filter_map(|(api, plane)| {
+            let contract = api.contract.as_ref()?;
+            Some((contract.document.as_str(), Arc::clone(plane.bridge.as_ref()?)))
+        });
+        Self(known.collect())
+    }
+
+    fn of(&self, api: &Api) -> Result<Option<Arc<RestContract>>, CompileError> {
+        let offered = api.faces.contains(&Face::Soap);
+        let Some(contract) = api.contract.as_ref().filter(|c| offered && !c.wsdl) else {
+            return Ok(None);
+        };
+        if let Some(known) = self.0.get(contract.document.as_str()) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let compiled = RestContract::compile(contract);
+        let why = |why: NoFace| CompileError::Contract {
+            api: format!("{} v{}", api.name, api.version),
+            why: why.to_string(),
+        };
+        compiled.map(|made| Some(Arc::new(made))).map_err(why)
     }
 }
 

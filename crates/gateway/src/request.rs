@@ -120,6 +120,18 @@ async fn carry<'h, D: Downstream>(
         })
         .await;
     }
+    if target.soap
+        && let Some(contract) = &plane.apis[target.api].bridge
+    {
+        return Box::pin(async {
+            let (ahead, number) =
+                mediate::open_bridged(contract, &mut order, down, head, ctx).await?;
+            let call = (&permit, &**contract);
+            let read = (order, ahead, number);
+            mediate::carry_bridged(worker, &plane, call, read, down, head, ctx).await
+        })
+        .await;
+    }
     forward(worker, &plane, &permit, &order, down, head, ctx).await
 }
 

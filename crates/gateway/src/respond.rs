@@ -335,7 +335,12 @@ impl Spoken {
     /// SOAP 1.1 §6.2 knows 500 alone; SOAP 1.2 part 2 §7.5.2.2 blames the sender with 400.
     fn status(self, refusal: &Refusal) -> u16 {
         match (self, refusal.code.side()) {
-            (Self::Soap12, Side::Caller) if refusal.code != Code::SoapVersion => 400,
+            // SOAP 1.2 part 2 §7.5.2.2: neither is a mistake in what was sent.
+            (Self::Soap12, Side::Caller)
+                if !matches!(refusal.code, Code::SoapVersion | Code::HeaderNotUnderstood) =>
+            {
+                400
+            }
             _ => 500,
         }
     }
@@ -350,6 +355,7 @@ impl Spoken {
     fn fault(self, refusal: &Refusal, ctx: &Ctx<'_>) -> String {
         let to_blame = match (refusal.code, refusal.code.side(), self) {
             (Code::SoapVersion, ..) => "VersionMismatch",
+            (Code::HeaderNotUnderstood, ..) => "MustUnderstand",
             (_, Side::Caller, Self::Soap11) => "Client",
             (_, Side::Caller, Self::Soap12) => "Sender",
             (_, _, Self::Soap11) => "Server",

@@ -205,6 +205,12 @@ impl Router {
         }
     }
 
+    /// Whether a path below an API's base, in its one form, is that of an operation with this method.
+    pub(crate) fn leads_to(&self, api: usize, path: &str, method: &str, operation: usize) -> bool {
+        let found = self.entries.get(api).map(|entry| entry.operations.find(path, method));
+        found == Some(Outcome::Operation(operation))
+    }
+
     fn find_api(&self, query: &Query<'_>) -> Option<(usize, &Entry)> {
         if !self.exact_hosts.is_empty()
             && let Some(bases) = self.exact_hosts.get(query.host)
@@ -298,7 +304,8 @@ impl Entry {
     }
 
     fn find_soap(&self, api: usize, query: &Query<'_>) -> Found {
-        let has_wsdl = self.contract == Some(ContractKind::Wsdl);
+        // That of a REST service is made of its OpenAPI document.
+        let has_wsdl = self.contract.is_some();
         match query.method {
             // Which operation, the body will tell.
             "POST" => Found::Api { api, operation: None, rest: self.base(), soap: true },

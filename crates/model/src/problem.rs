@@ -89,6 +89,7 @@ codes! {
     NotAcceptable = "GW0035", 406, Caller, "not_acceptable", "The operation does not answer in this form";
     ServiceBroken = "GW0036", 502, Upstream, "service_broken", "The service's answer is not what its contract says";
     ServiceFault = "GW0037", 500, Upstream, "service_fault", "The service answered with a fault";
+    HeaderNotUnderstood = "GW0080", 400, Caller, "header_not_understood", "A header block that has to be understood is not";
     ForeignReply = "GW0040", 400, Caller, "foreign_reply", "The message asks for its answer elsewhere";
     SecurityMissing = "GW0041", 401, Caller, "security_missing", "The message does not say who sends it";
     SecurityInvalid = "GW0042", 400, Caller, "security_invalid", "The security header cannot be taken";

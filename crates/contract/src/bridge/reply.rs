@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     described::{Answer, Content, Described, FaultAnswer, How, STATUS},
-    shapes::{Kind, Use},
+    shapes::Kind,
     tree::{Node, Syntax, TreeLimits, Value, parse},
 };
 
@@ -37,8 +37,10 @@ pub enum Outcome {
         sender: bool,
         /// What it is, in words.
         reason: String,
-        /// The JSON of its detail.
-        detail: Vec<u8>,
+        /// The JSON of its detail, if the contract describes one.
+        detail: Option<Vec<u8>>,
+        /// That of a detail which says the same in general, where there is none or it is not what the contract says.
+        otherwise: Vec<u8>,
     },
 }
 
@@ -122,7 +124,7 @@ impl RestContract {
             }
         }
         if let Some((content, name)) = &answer.body
-            && let Some(body) = self.body(content, name, received)?
+            && let Some(body) = self.body(content, received)?
         {
             out.name(name);
             out.verbatim(&String::from_utf8(body).unwrap_or_default());
@@ -132,12 +134,7 @@ impl RestContract {
     }
 
     /// The body as a member of the message; none where there is none.
-    fn body(
-        &self,
-        content: &Content,
-        name: &str,
-        received: Received<'_>,
-    ) -> Result<Option<Vec<u8>>> {
+    fn body(&self, content: &Content, received: Received<'_>) -> Result<Option<Vec<u8>>> {
         let types = &self.description.types;
         let wrong = |why: String| Err(Mismatch { pointer: String::new(), why });
         if received.body.is_empty() && (content.how == How::Json || received.status == 204) {
@@ -161,7 +158,6 @@ impl RestContract {
             },
             How::Bytes => values.out.string(&pasarela_soap::transcode::in_base64(received.body)),
         }
-        let _ = name;
         Ok(Some(values.out.finish()))
     }
 
@@ -171,7 +167,8 @@ impl RestContract {
         Outcome::Fault {
             sender: (400..500).contains(&received.status),
             reason: reason(received.status, json.as_ref()),
-            detail: typed.unwrap_or_else(|| problem(received, json.as_ref())),
+            detail: typed,
+            otherwise: problem(received, json.as_ref()),
         }
     }
 
@@ -182,7 +179,6 @@ impl RestContract {
         received: Received<'_>,
         json: Option<&Node>,
     ) -> Option<Vec<u8>> {
-        let Use { ty, .. } = fault.body.used;
         let mut values = Values::new(&self.description.types, "");
         match (fault.body.how, json) {
             (How::Json, Some(node)) => values.for_message(fault.body.used, node).ok()?,
@@ -193,7 +189,6 @@ impl RestContract {
             _ => values.out.string(std::str::from_utf8(received.body).ok()?),
         }
         let value = String::from_utf8(values.out.finish()).ok()?;
-        let _ = ty;
         let mut out = Writer::new(Vec::new());
         out.begin_object();
         out.name(&fault.element);

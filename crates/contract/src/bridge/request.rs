@@ -51,7 +51,7 @@ impl RestContract {
         let message = read(json)?;
         let mut made = Made {
             contract: self,
-            path: operation.path.clone(),
+            path: literal(&operation.path),
             query: Vec::new(),
             fields: Vec::new(),
             cookies: Vec::new(),
@@ -282,6 +282,21 @@ fn form(value: &Node) -> Vec<u8> {
         }
     }
     pairs.join("&").into_bytes()
+}
+
+/// A path's own text as the gateway sees paths: what may stand in one as it is, everything else as its bytes.
+fn literal(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut inside = false;
+    for c in path.chars() {
+        inside = c == '{' || inside && c != '}';
+        let plain = c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/%{}".contains(c);
+        match plain || inside {
+            true => out.push(c),
+            false => out.push_str(&percent(&c.to_string())),
+        }
+    }
+    out
 }
 
 /// A scalar as text.

@@ -1,6 +1,6 @@
 //! The types of a description as XML Schema.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{
     PROBLEM,
@@ -45,42 +45,12 @@ pub(super) fn write(description: &Description, pen: &mut Pen) {
     }
     pen.empty("xs:element", &[("name", PROBLEM), ("type", &format!("tns:{PROBLEM}"))]);
     problem(pen);
-    for id in reached(types, roots) {
+    for id in types.reached(roots) {
         if let Some(ty) = types.get(id) {
             one(types, ty, pen);
         }
     }
     pen.close();
-}
-
-/// The types that messages are made of, in the order in which they are met.
-fn reached(types: &Types, roots: Vec<TypeId>) -> Vec<TypeId> {
-    let (mut order, mut seen) = (Vec::new(), BTreeSet::new());
-    let mut open: Vec<TypeId> = roots.into_iter().rev().collect();
-    while let Some(id) = open.pop() {
-        if !seen.insert(id) {
-            continue;
-        }
-        order.push(id);
-        let mut next = Vec::new();
-        match types.kind(id) {
-            Kind::Scalar(_) | Kind::Json => {}
-            Kind::Array(items) => next.push(items.used.ty),
-            Kind::Choice(branches) => next.extend(branches.iter().map(|branch| branch.ty)),
-            Kind::Object(object) => {
-                next.extend(object.base);
-                // The items of an array that is a member stand in its place: nothing is of its type.
-                next.extend(object.fields.iter().map(|field| match types.repeated(field.used) {
-                    Some(items) => items.used.ty,
-                    None => field.used.ty,
-                }));
-                next.extend(object.extra.as_ref().map(|extra| extra.used.ty));
-                next.extend(&object.derived);
-            }
-        }
-        open.extend(next.into_iter().rev());
-    }
-    order
 }
 
 fn name_of(types: &Types, id: TypeId) -> String {

@@ -14,6 +14,9 @@ use crate::{
 /// How many values are looked at to tell the branches of choices apart, in one message.
 const LOOKS_MAX: usize = 2_000_000;
 
+/// How deep values and choices may stand in one another: more than any message may be deep.
+const DEPTH_MAX: usize = 400;
+
 /// Where a value is not what the contract says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
@@ -30,12 +33,20 @@ pub(super) struct Values<'t> {
     types: &'t Types,
     pointer: String,
     looks: usize,
+    /// How deep in a value, and in choices of choices, it is.
+    depth: usize,
     pub(super) out: Writer,
 }
 
 impl<'t> Values<'t> {
     pub(super) fn new(types: &'t Types, pointer: &str) -> Self {
-        Self { types, pointer: pointer.to_owned(), looks: 0, out: Writer::new(Vec::new()) }
+        Self {
+            types,
+            pointer: pointer.to_owned(),
+            looks: 0,
+            depth: 0,
+            out: Writer::new(Vec::new()),
+        }
     }
 
     fn wrong<T>(&self, why: impl Into<String>) -> Result<T> {
@@ -231,6 +242,16 @@ impl<'t> Values<'t> {
     // From the service to a message.
 
     pub(super) fn for_message(&mut self, used: Use, node: &Node) -> Result {
+        if self.depth >= DEPTH_MAX {
+            return self.wrong("it is a choice of choices without an end");
+        }
+        self.depth += 1;
+        let written = self.write_for_message(used, node);
+        self.depth -= 1;
+        written
+    }
+
+    fn write_for_message(&mut self, used: Use, node: &Node) -> Result {
         let kind = self.types.kind(used.ty);
         if node.value == Value::Null {
             return match kind {
@@ -416,9 +437,16 @@ impl<'t> Values<'t> {
 
     fn fits(&mut self, used: Use, node: &Node) -> bool {
         self.looks += 1;
-        if self.looks > LOOKS_MAX {
+        if self.looks > LOOKS_MAX || self.depth >= DEPTH_MAX {
             return false;
         }
+        self.depth += 1;
+        let fits = self.is_like(used, node);
+        self.depth -= 1;
+        fits
+    }
+
+    fn is_like(&mut self, used: Use, node: &Node) -> bool {
         if node.value == Value::Null {
             return used.nullable;
         }

@@ -1,10 +1,11 @@
 //! Schemas into types: each once, whoever refers to it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::{
     Extra, Field, Inexpressible, Items, Kind, Object, Scalar, Seen, Tag, Taken, Type, TypeId,
     Types, Use,
+    choices::Undecided,
     names::{ncname, xml_name},
     scalars,
     views::substance,
@@ -23,8 +24,13 @@ pub(crate) struct Builder<'a> {
     pub(crate) taken: Taken,
     /// Types of the schemas that have a name, by reference.
     known: HashMap<String, TypeId>,
+    /// Those that have to be made still, in order; what is made of one may refer to any other, so they do not wait in one another.
+    waiting: VecDeque<(TypeId, String, &'a Node)>,
+    made: BTreeSet<TypeId>,
     /// Those that could not be, and why.
-    broken: HashMap<String, Inexpressible>,
+    broken: BTreeMap<TypeId, Inexpressible>,
+    /// Choices among objects that a member tells apart, to be laid out when the objects are.
+    pub(super) undecided: Vec<Undecided<'a>>,
     /// Scalars without a name, by what they are, and the one type for whatever JSON can say.
     plain: HashMap<&'static str, TypeId>,
     /// Choices that objects tell apart by a member, by that and the objects.
@@ -45,7 +51,10 @@ impl<'a> Builder<'a> {
             types: Types::default(),
             taken: Taken::default(),
             known: HashMap::new(),
-            broken: HashMap::new(),
+            waiting: VecDeque::new(),
+            made: BTreeSet::new(),
+            broken: BTreeMap::new(),
+            undecided: Vec::new(),
             plain: HashMap::new(),
             families: HashMap::new(),
             parents,
@@ -65,8 +74,45 @@ impl<'a> Builder<'a> {
         self.types
     }
 
-    /// The type of a schema; `name` is what it is called where it has no name of its own.
+    /// The type of a schema, and of all that it refers to; `name` is what it is called where it has no name of its own.
     pub(crate) fn schema(&mut self, node: &'a Node, name: &str) -> Result<Use, Inexpressible> {
+        let used = self.inner(node, name);
+        loop {
+            while let Some((id, reference, node)) = self.waiting.pop_front() {
+                self.make(id, &reference, node);
+            }
+            let undecided = std::mem::take(&mut self.undecided);
+            if undecided.is_empty() {
+                return used;
+            }
+            for one in undecided {
+                let id = one.id;
+                if let Err(why) = self.decide(one) {
+                    self.broken.insert(id, why);
+                }
+            }
+        }
+    }
+
+    /// Why something that is made of these types cannot be.
+    pub(crate) fn broken(&self, roots: Vec<TypeId>) -> Option<Inexpressible> {
+        if self.broken.is_empty() {
+            return None;
+        }
+        let reached = self.types.reached(roots);
+        reached.into_iter().find_map(|id| self.broken.get(&id).cloned())
+    }
+
+    fn make(&mut self, id: TypeId, reference: &str, node: &'a Node) {
+        if self.made.insert(id)
+            && let Err(why) = self.fill(id, node, Some(reference))
+        {
+            self.broken.insert(id, why);
+        }
+    }
+
+    /// The type of a schema inside of another one.
+    pub(super) fn inner(&mut self, node: &'a Node, name: &str) -> Result<Use, Inexpressible> {
         let nullable = self.seen.nullable(node);
         let (alias, node) = self.seen.alias(node)?;
         let ty = match alias {
@@ -85,21 +131,16 @@ impl<'a> Builder<'a> {
         if let Some(known) = self.known.get(reference) {
             return Ok(*known);
         }
-        if let Some(why) = self.broken.get(reference) {
-            return Err(why.clone());
-        }
-        let wanted = ncname(&local(reference));
-        let id = self.room(node, &wanted)?;
+        let id = self.room(node, &ncname(&local(reference)))?;
         self.known.insert(reference.to_owned(), id);
-        // It begins anew where it has a name of its own.
-        let depth = std::mem::take(&mut self.depth);
-        let built = self.fill(id, node, Some(reference));
-        self.depth = depth;
-        if let Err(why) = &built {
-            self.known.remove(reference);
-            self.broken.insert(reference.to_owned(), why.clone());
+        let parts = self.seen.parts(node, &|_| false)?;
+        if !branches(&parts) && is_scalar(sole_type(&parts)) {
+            // Nothing is inside of it.
+            self.make(id, reference, node);
+        } else {
+            self.waiting.push_back((id, reference.to_owned(), node));
         }
-        built.map(|()| id)
+        Ok(id)
     }
 
     fn unnamed(&mut self, node: &'a Node, name: &str) -> Result<TypeId, Inexpressible> {
@@ -141,7 +182,7 @@ impl<'a> Builder<'a> {
     fn plain(&mut self, node: &'a Node) -> Result<Option<TypeId>, Inexpressible> {
         let parts = self.seen.parts(node, &|_| false)?;
         let Some(json) = sole_type(&parts) else { return Ok(None) };
-        if !matches!(json, "string" | "boolean" | "integer" | "number") || branches(&parts) {
+        if !is_scalar(Some(json)) || branches(&parts) {
             return Ok(None);
         }
         let scalar = scalars::scalar(json, &parts);
@@ -193,7 +234,7 @@ impl<'a> Builder<'a> {
             (false, Some(json @ ("string" | "boolean" | "integer" | "number"))) => {
                 Kind::Scalar(scalars::scalar(json, &parts))
             }
-            (false, None) if several_types(&parts) => self.of_types(id, node, &parts)?,
+            (false, None) if several_types(&parts) => self.of_types(&parts)?,
             (false, _) => Kind::Json,
         };
         if let Some(ty) = self.types.get_mut(id) {
@@ -214,7 +255,7 @@ impl<'a> Builder<'a> {
         let name = self.name_of(id);
         let used = match scalars::last(parts, "items") {
             Some(items) if items.as_object().is_some() => {
-                self.schema(items, &format!("{name}_item"))?
+                self.inner(items, &format!("{name}_item"))?
             }
             _ => Use { ty: self.json(), nullable: true },
         };
@@ -292,8 +333,10 @@ impl<'a> Builder<'a> {
         if let Some(base) = self.bases.get(reference).cloned()
             && let Some(node) = self.component(&base)
         {
-            // Whoever comes by way of a child makes the parent first, and the parent makes its children.
+            // What it has of its own is what the parent has not.
             let parent = self.named(&base, node)?;
+            // As deep as one extends the other; they are of one family, so nothing here is made already and refers back.
+            self.make(parent, &base, node);
             object.base = Some(parent);
             self.children.push((parent, id));
         }
@@ -343,7 +386,7 @@ impl<'a> Builder<'a> {
                 continue;
             }
             let used = match member.value.as_object() {
-                Some(_) => self.schema(&member.value, &format!("{owner}_{}", ncname(key)))?,
+                Some(_) => self.inner(&member.value, &format!("{owner}_{}", ncname(key)))?,
                 None => Use { ty: self.json(), nullable: true },
             };
             let xml = member.value.get("xml");
@@ -383,7 +426,7 @@ impl<'a> Builder<'a> {
         });
         let used = match said {
             Some(node) if node.as_object().is_some_and(|object| object.iter().len() > 0) => {
-                self.schema(node, &format!("{owner}_value"))?
+                self.inner(node, &format!("{owner}_value"))?
             }
             // Without members of their own, they are what the object is about.
             Some(node) if node.value == Value::Bool(true) || node.as_object().is_some() => {
@@ -456,6 +499,10 @@ pub(super) fn sole_type<'a>(parts: &[&'a Node]) -> Option<&'a str> {
         return Some("string");
     }
     has(&["minimum", "maximum", "multipleOf"]).then_some("number")
+}
+
+fn is_scalar(json: Option<&str>) -> bool {
+    matches!(json, Some("string" | "boolean" | "integer" | "number"))
 }
 
 fn several_types(parts: &[&Node]) -> bool {

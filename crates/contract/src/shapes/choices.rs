@@ -7,6 +7,13 @@ use super::{
 };
 use crate::tree::{Node, Value};
 
+/// A choice that a member decides, among schemas that are made elsewhere.
+pub(crate) struct Undecided<'a> {
+    pub(super) id: TypeId,
+    branches: Vec<&'a Node>,
+    discriminator: Option<&'a Node>,
+}
+
 /// Branches of one choice.
 const BRANCHES_MAX: usize = 500;
 
@@ -35,8 +42,15 @@ impl<'a> Builder<'a> {
         }
         let own = parts.iter().any(|part| part.get("properties").is_some());
         let discriminator = scalars::last(parts, "discriminator").filter(|_| !own);
-        if let Some(family) = self.family(id, node, &all, discriminator)? {
-            return Ok(family);
+        let refers = all.iter().map(|branch| Ok(self.seen.alias(branch)?.0.is_some()));
+        let refers: Result<Vec<bool>, Inexpressible> = refers.collect();
+        if discriminator.is_some() && !all.is_empty() && refers?.into_iter().all(|refers| refers) {
+            for branch in &all {
+                self.inner(branch, "")?;
+            }
+            self.undecided.push(Undecided { id, branches: all, discriminator });
+            // Until it is decided it is a choice of nothing yet.
+            return Ok(Kind::Choice(Vec::new()));
         }
         if let Some(kind) = self.of_scalars(&all)? {
             return Ok(kind);
@@ -48,6 +62,19 @@ impl<'a> Builder<'a> {
             return Ok(kind);
         }
         self.choice(id, &all, discriminator)
+    }
+
+    /// Lays out a choice among objects, when these are made.
+    pub(super) fn decide(&mut self, one: Undecided<'a>) -> Result<(), Inexpressible> {
+        let Undecided { id, branches, discriminator } = one;
+        let kind = match self.family(id, &branches, discriminator)? {
+            Some(family) => family,
+            None => self.choice(id, &branches, discriminator)?,
+        };
+        if let Some(ty) = self.types.get_mut(id) {
+            ty.kind = kind;
+        }
+        Ok(())
     }
 
     fn is_null(&self, node: &'a Node) -> bool {
@@ -63,7 +90,6 @@ impl<'a> Builder<'a> {
     fn family(
         &mut self,
         id: TypeId,
-        node: &'a Node,
         branches: &[&'a Node],
         discriminator: Option<&'a Node>,
     ) -> Result<Option<Kind>, Inexpressible> {
@@ -105,7 +131,6 @@ impl<'a> Builder<'a> {
             }
             self.children.push((id, ty));
         }
-        let _ = node;
         self.families.insert(same, id);
         Ok(Some(Kind::Object(Object {
             is_abstract: true,
@@ -226,7 +251,7 @@ impl<'a> Builder<'a> {
         let key = discriminator.and_then(|d| d.get("propertyName")).and_then(Node::as_str);
         let mut made: Vec<Branch> = Vec::new();
         for (number, branch) in branches.iter().enumerate() {
-            let used = self.schema(branch, &format!("{owner}_{}", number + 1))?;
+            let used = self.inner(branch, &format!("{owner}_{}", number + 1))?;
             if made.iter().any(|known| known.ty == used.ty) {
                 continue;
             }
@@ -260,17 +285,11 @@ impl<'a> Builder<'a> {
     }
 
     /// A schema that names several types of JSON: a branch for each.
-    pub(super) fn of_types(
-        &mut self,
-        id: TypeId,
-        node: &'a Node,
-        parts: &[&'a Node],
-    ) -> Result<Kind, Inexpressible> {
+    pub(super) fn of_types(&mut self, parts: &[&'a Node]) -> Result<Kind, Inexpressible> {
         let said = match scalars::last(parts, "type").map(|node| &node.value) {
             Some(Value::Array(types)) => types.iter().filter_map(Node::as_str).collect::<Vec<_>>(),
             _ => Vec::new(),
         };
-        let _ = (id, node);
         let mut branches = Vec::new();
         for json in said.into_iter().filter(|ty| *ty != "null") {
             let (name, ty) = match json {

@@ -199,3 +199,68 @@ fn generated_messages_come_back_as_they_were() {
         assert!(came >= least, "{operation}: {came}");
     }
 }
+
+fn document(schemas: &str, body: &str) -> String {
+    format!(
+        "openapi: 3.1.0\ninfo: {{ title: T, version: '1' }}\npaths:\n  /a:\n    post:\n      operationId: a\n      \
+         requestBody: {{ content: {{ application/json: {{ schema: {{ $ref: '#/components/schemas/{body}' }} }} }} }}\n      \
+         responses: {{ '200': {{ description: It., content: {{ application/json: {{ schema: {{ $ref: '#/components/schemas/{body}' }} }} }} }} }}\n  \
+         /b:\n    get: {{ operationId: b, responses: {{ '204': {{ description: None. }} }} }}\ncomponents:\n  schemas:\n{schemas}"
+    )
+}
+
+/// Schemas that refer to one another, however many, are read one after the other.
+#[test]
+fn l39_a_long_line_of_schemas_costs_no_stack() {
+    let line = |n: usize| {
+        format!(
+            "    S{n}: {{ type: object, properties: {{ next: {{ $ref: '#/components/schemas/S{}' }} }} }}\n",
+            n + 1
+        )
+    };
+    let mut schemas: String = (0..3_000).map(line).collect();
+    schemas.push_str("    S3000: { type: string, maxLength: 3 }\n");
+    let made = bridge::convert(
+        document(&schemas, "S0").as_bytes(),
+        "a.yaml",
+        &mut NoDocuments,
+        "http://l/",
+    );
+    let made = made.unwrap();
+    assert_eq!(made.left_out, []);
+    assert!(made.document.contains("name=\"S2999\""));
+}
+
+/// What cannot be said costs every operation that needs it, by whatever way, and no other one.
+#[test]
+fn an_operation_whose_types_need_what_cannot_be_said_is_left_out() {
+    for broken in [
+        "$ref: '#/components/schemas/Nowhere'",
+        "$dynamicRef: '#x'",
+        "allOf: [{ $ref: '#/components/schemas/C' }, { type: object }]",
+    ] {
+        let schemas = format!(
+            "    A: {{ type: object, properties: {{ b: {{ $ref: '#/components/schemas/B' }} }} }}\n    \
+             B: {{ type: object, properties: {{ a: {{ $ref: '#/components/schemas/A' }}, c: {{ $ref: '#/components/schemas/C' }} }} }}\n    \
+             C: {{ {broken} }}\n"
+        );
+        for body in ["A", "B"] {
+            let text = document(&schemas, body);
+            let made = bridge::convert(text.as_bytes(), "a.yaml", &mut NoDocuments, "http://l/");
+            let made = made.unwrap();
+            let left: Vec<_> = made.left_out.iter().map(|one| one.operation.as_str()).collect();
+            assert_eq!(left, ["a"], "{body} {broken}");
+            assert!(made.document.contains("name=\"b\""));
+        }
+    }
+}
+
+/// Choices of one another end.
+#[test]
+fn l28_a_choice_that_is_one_of_itself_fits_nothing_and_ends() {
+    let schemas = "    A: { oneOf: [{ $ref: '#/components/schemas/B' }, { type: object, required: [x], properties: { x: { type: string } } }] }\n    \
+                   B: { oneOf: [{ $ref: '#/components/schemas/A' }, { type: object, required: [y], properties: { y: { type: string } } }] }\n";
+    let contract = compiled(&document(schemas, "A"));
+    assert!(answered(&contract, "a", (200, "application/json", "{\"z\":1}")).is_err());
+    assert!(answered(&contract, "a", (200, "application/json", "[1]")).is_err());
+}

@@ -115,6 +115,8 @@ pub(crate) struct Ahead {
     /// The message in parts that it is, as far as it was looked at, and how many bytes that was.
     pub(super) parts: Option<Root>,
     pub(super) looked_at: usize,
+    /// The first header block that its receiver has to understand, and that nobody here does.
+    pub(super) not_understood: Option<String>,
     /// Where the Body of the message starts, in bytes of it as UTF-8.
     pub(crate) body_at: u64,
 }

@@ -28,6 +28,8 @@ use pasarela_soap::{
     wsdl::catalog::SoapVersion,
 };
 
+pub(super) use self::{reply::is_about_body, sending::Envelope};
+
 use self::{
     reply::{Faced, Setting},
     sending::{Flow, HELD_BYTES, Sending},
@@ -254,12 +256,7 @@ fn service_head(head: &Head, messages: &Messages, in_parts: Option<String>) -> H
     service.start_request("POST", b"/", Version::Http11);
     for (id, name, value) in head.fields() {
         // What is said of the caller's body and answer is not said of the service's.
-        let about_body = starts_with(name, b"content-")
-            || starts_with(name, b"accept")
-            || starts_with(name, b"if-")
-            || [&b"range"[..], b"prefer", b"mime-version"]
-                .iter()
-                .any(|n| name.eq_ignore_ascii_case(n));
+        let about_body = is_about_message(name);
         let ours = matches!(id, Name::SoapAction | Name::Expect) || id.is_hop_by_hop();
         if !about_body && !ours {
             service.push(name, value);
@@ -281,6 +278,12 @@ fn service_head(head: &Head, messages: &Messages, in_parts: Option<String>) -> H
     service.push(b"Accept", accept.as_bytes());
     service.push(b"Accept-Encoding", b"identity");
     service
+}
+
+/// Whether a field speaks of the message that came, or of the answer that is wanted.
+pub(super) fn is_about_message(name: &[u8]) -> bool {
+    [&b"content-"[..], b"accept", b"if-"].iter().any(|prefix| starts_with(name, prefix))
+        || [&b"range"[..], b"prefer", b"mime-version"].iter().any(|n| name.eq_ignore_ascii_case(n))
 }
 
 /// An action as it may stand between quotes in a field. An URI has none of what is left out.

@@ -17,6 +17,7 @@ use super::{
     Order,
     action::Stated,
     ahead::{Ahead, Reading},
+    bridge::is_understood,
     is_coded,
     related::Root,
 };
@@ -81,6 +82,8 @@ pub(super) async fn opened<D: Downstream>(
         }
     };
     ahead.body_at = opening.body_at;
+    let not_understood = opening.not_understood(is_understood);
+    ahead.not_understood = not_understood.first().map(|block| block.name.to_string());
     (ahead.parts, ahead.looked_at) = (message.related.take(), ahead.bytes.len());
     Ok((opening, ahead))
 }

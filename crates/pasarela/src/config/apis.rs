@@ -221,7 +221,13 @@ fn one(
     let visibility = visibility(walk, fields, elsewhere);
     // Of a contract that cannot be read nobody knows whether it would have been a WSDL.
     let unread = matches!(contract, Some(None));
-    let faces = faces(walk, fields, soap.unwrap_or(false) || unread);
+    let faces = faces(walk, fields, soap.unwrap_or(false) || unread, contract.is_some());
+    if let (Some(faces), Some(Some(contract))) = (&faces, &contract)
+        && faces.contains(&Face::Soap)
+        && !contract.soap
+    {
+        contracts::soap_face(walk, fields, contract)?;
+    }
     if let (Some(faces), Some(Some(contract))) = (&faces, &contract)
         && faces.contains(&Face::Rest)
     {
@@ -365,9 +371,13 @@ fn reply_addresses(walk: &Walk<'_>, node: &Node) -> Option<Vec<String>> {
     addresses.into_iter().collect()
 }
 
-fn faces(walk: &Walk<'_>, fields: &Fields<'_>, soap: bool) -> Option<Vec<Face>> {
-    let own = if soap { &[Face::Rest, Face::Soap][..] } else { &[Face::Rest] };
-    let Some(node) = fields.get("faces") else { return Some(own.to_vec()) };
+fn faces(walk: &Walk<'_>, fields: &Fields<'_>, soap: bool, contract: bool) -> Option<Vec<Face>> {
+    let both = [Face::Rest, Face::Soap];
+    let own = if contract { &both[..] } else { &both[..1] };
+    let Some(node) = fields.get("faces") else {
+        // A SOAP service is offered over REST without a word; a REST service over SOAP where its owner says so.
+        return Some(if soap { both.to_vec() } else { vec![Face::Rest] });
+    };
     let items = walk.list(node, "`faces`")?;
     if items.is_empty() {
         let cure = "Write rest, soap or mcp in it, or take the key away.";
@@ -390,7 +400,7 @@ fn faces(walk: &Walk<'_>, fields: &Fields<'_>, soap: bool) -> Option<Vec<Face>> 
         if !own.contains(&face) {
             let (name, why) = match face {
                 Face::Mcp => ("mcp", "tools for agents come in a later version"),
-                _ => ("soap", "only an API with a WSDL speaks SOAP in this version"),
+                _ => ("soap", "without a contract nobody knows what its messages would be"),
             };
             walk.warn(
                 Code::FaceUnused,

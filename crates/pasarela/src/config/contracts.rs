@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use pasarela_contract::{Contract, ContractFault, Subject};
+use pasarela_contract::{
+    Contract, ContractFault, Subject,
+    bridge::{NoFace, RestContract},
+    described::LeftOut,
+};
 use pasarela_model::RestFace;
 
 use super::{
@@ -128,6 +132,32 @@ pub(crate) fn warn_left_out(walk: &Walk<'_>, fields: &Fields<'_>, contract: &Con
             format!("The operation `{operation}` is not offered over REST: {why}."),
             "It answers over SOAP; write `faces: [soap]` to silence this.",
         );
+    }
+}
+
+/// Whether an OpenAPI contract can be offered over SOAP, and what is said of operations that cannot.
+pub(crate) fn soap_face(walk: &Walk<'_>, fields: &Fields<'_>, contract: &Contract) -> Option<()> {
+    let span = fields.key_span("faces");
+    let without = "Describe it in another way, or take `soap` out of `faces`.";
+    let left = |one: &LeftOut| {
+        let message =
+            format!("The operation `{}` is not offered over SOAP: {}.", one.operation, one.why);
+        let cure = "It answers over REST. `pasarela convert FILE --to wsdl` shows the place in the contract.";
+        walk.warn(Code::OperationLeftOut, span, message, cure);
+    };
+    match RestContract::compile(&contract.served) {
+        Ok(made) => {
+            made.description.left_out.iter().for_each(left);
+            Some(())
+        }
+        Err(why) => {
+            if let NoFace::Nothing(left_out) = &why {
+                left_out.iter().for_each(left);
+            }
+            let message = format!("The contract cannot be offered over SOAP: {why}.");
+            walk.fault(Code::NoSoapFace, span, message, without);
+            None
+        }
     }
 }
 

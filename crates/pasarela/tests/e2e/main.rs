@@ -36,6 +36,7 @@ mod ports;
 mod publish;
 mod quotas;
 mod reload;
+mod rest_soap;
 mod scopes;
 mod shares;
 mod slow;

@@ -11,6 +11,7 @@ mod published;
 mod rest;
 mod secure;
 mod services;
+mod shop;
 mod transcoded;
 mod verdict;
 

@@ -373,7 +373,7 @@ fn media_of(form: Form) -> &'static str {
 }
 
 /// Fields that speak of the message that came, and not of the one that goes.
-fn is_about_body(name: &[u8]) -> bool {
+pub(in crate::mediate) fn is_about_body(name: &[u8]) -> bool {
     let lower = name.to_ascii_lowercase();
     lower.starts_with(b"content-")
         || matches!(

@@ -63,7 +63,7 @@ impl<'p> Flow<'p> {
 }
 
 /// What a source asks of a flow, whatever its contract lives as long as.
-pub(super) trait Flows {
+pub(in crate::mediate) trait Flows {
     fn ready(&self) -> &[u8];
     fn took(&mut self, bytes: usize);
     fn is_ended(&self) -> bool;
@@ -125,7 +125,7 @@ impl Flows for Flow<'_> {
 }
 
 /// The envelope as a body, and the caller whose own body it is made of.
-pub(super) enum Envelope<'a, S> {
+pub(in crate::mediate) enum Envelope<'a, S> {
     /// The caller has sent all it has.
     Whole(&'a [u8], S),
     Flowing(&'a mut dyn Flows, S),
