@@ -123,11 +123,20 @@ impl RestContract {
                 _ => out.string(&text),
             }
         }
-        if let Some((content, name)) = &answer.body
-            && let Some(body) = self.body(content, received)?
-        {
-            out.name(name);
-            out.verbatim(&String::from_utf8(body).unwrap_or_default());
+        if let Some((content, name)) = &answer.body {
+            let fields = types.fields(operation.response);
+            let due = fields.iter().any(|field| field.name == *name && field.required);
+            match self.body(content, received)? {
+                Some(body) => {
+                    out.name(name);
+                    out.verbatim(&String::from_utf8(body).unwrap_or_default());
+                }
+                None if due => {
+                    let why = "it has no body".to_owned();
+                    return Err(Mismatch { pointer: String::new(), why });
+                }
+                None => {}
+            }
         }
         out.end_object();
         Ok(out.finish())

@@ -264,3 +264,98 @@ fn l28_a_choice_that_is_one_of_itself_fits_nothing_and_ends() {
     assert!(answered(&contract, "a", (200, "application/json", "{\"z\":1}")).is_err());
     assert!(answered(&contract, "a", (200, "application/json", "[1]")).is_err());
 }
+
+/// Whatever a document says, nothing panics, and what is made of it is a WSDL that nothing is wrong with.
+#[test]
+fn a_storm_of_documents_gives_wsdls_that_can_be_read_or_reasons() {
+    let shop = fs::read_to_string(folder().join("shop.yaml")).unwrap();
+    let words = [
+        "string",
+        "integer",
+        "object",
+        "array",
+        "number",
+        "boolean",
+        "oneOf",
+        "anyOf",
+        "allOf",
+        "items",
+        "properties",
+        "enum",
+        "const",
+        "required",
+        "discriminator",
+        "additionalProperties",
+        "{}",
+        "[]",
+        "true",
+        "null",
+        "Pet",
+        "Shape",
+        "Tree",
+        "Order",
+        "Everything",
+        "Cat",
+        "binary",
+        "int64",
+        "date-time",
+        "path",
+        "query",
+        "header",
+        "json",
+        "default",
+        "'2XX'",
+        "minimum",
+        "-1e400",
+        "9999999999999999999999",
+        "<&>",
+        "\u{1F600}",
+        "xml",
+    ];
+    let (mut made, mut refused) = (0, 0);
+    for seed in 1..300_u64 {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut dice = |sides: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % sides
+        };
+        let mut lines: Vec<String> = shop.lines().map(str::to_owned).collect();
+        for _ in 0..1 + dice(2) {
+            let at = 6 + dice(lines.len() - 6);
+            match dice(4) {
+                0 => drop(lines.remove(at)),
+                1 => {
+                    let line = lines[at].clone();
+                    lines.insert(at, line);
+                }
+                _ => {
+                    // A word of the line becomes another one.
+                    let spots: Vec<_> =
+                        lines[at].match_indices(|c: char| c == ' ').map(|(i, _)| i + 1).collect();
+                    let from = spots.get(dice(spots.len().max(1))).copied().unwrap_or(0);
+                    let rest = &lines[at][from..];
+                    let to = from + rest.find([' ', ',', ':', ']', '}']).unwrap_or(rest.len());
+                    let word = words[dice(words.len())];
+                    lines[at].replace_range(from..to, word);
+                }
+            }
+        }
+        let text = lines.join("\n");
+        let Ok(Converted { document, .. }) =
+            bridge::convert(text.as_bytes(), "a.yaml", &mut NoDocuments, "http://localhost/")
+        else {
+            refused += 1;
+            continue;
+        };
+        let root = Document { url: "a.wsdl".to_owned(), bytes: document.clone().into_bytes() };
+        let (_, faults) = wsdl::import(root, &mut NoDocuments, &Options::default());
+        assert_eq!(faults, [], "seed {seed}\n{document}");
+        let rest = RestFace::default();
+        let read = pasarela_contract::read(text.as_bytes(), "a.yaml", &mut NoDocuments, &rest);
+        RestContract::compile(&read.unwrap().served).unwrap();
+        made += 1;
+    }
+    assert!(made > 40 && refused > 40, "{made} {refused}");
+}

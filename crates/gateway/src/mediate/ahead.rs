@@ -98,6 +98,7 @@ pub(crate) async fn whole<D: Downstream>(
         dropped: SmallVec::new(),
         again: false,
         trailers: false,
+        target: None,
     };
     let mut body = Vec::new();
     let mut reading = Reading::begin(down, &mut order, 0).await?;

@@ -36,7 +36,9 @@ use crate::{
     downstream::Downstream,
     forward::forward,
     path,
+    plane::Plane,
     respond::Refusal,
+    spend::spend_when_read,
     worker::{Worker, WorkerPlane},
 };
 
@@ -77,6 +79,7 @@ pub(crate) async fn carry_bridged<'h, D: Downstream>(
     ctx: &mut Ctx<'h>,
 ) -> Result<(), Refusal> {
     let permit = operation_known(plane, *permit, ctx)?;
+    spend_when_read(worker, &permit, ctx).await?;
     let known = contract.operation(number).and_then(|(described, bound)| {
         let messages = bound.messages.as_ref().ok()?;
         Some((described, bound, messages))
@@ -91,25 +94,12 @@ pub(crate) async fn carry_bridged<'h, D: Downstream>(
     ctx.bytes_in = ahead.bytes.len() as u64;
     let limits = limits(order.pace.most);
     let asked = Asked { contract, described, bound, messages, limits: &limits };
-    let call = asked.call(head, &ahead.bytes)?;
+    let (call, in_parts) = asked.call(head, &ahead.bytes)?;
     let index = permit.target.api;
-    // What REST callers could not reach by this path, nobody reaches by way of a parameter (T8, T50).
-    let base = permit.target.rest;
-    let whole = [ctx.path.get(..base).unwrap_or_default(), &call.path].concat();
-    let same = path::normalise(whole.as_bytes()).is_ok_and(|target| target.path == whole);
-    if !same || !plane.router.leads_to(index, &call.path, &call.method, described.number) {
-        let why = "a parameter of the path holds what a path cannot say";
-        return Err(Refusal::new(Code::ContractBroken, why));
-    }
+    leads_there(plane, &permit, described, &call, ctx)?;
     let service = service_head(head, &order, described, &call);
     let body = call.body.map(|(_, body)| body);
-    order.framing = match &body {
-        Some(body) => Framing::Length(body.len() as u64),
-        None if matches!(described.method.as_str(), "GET" | "HEAD" | "DELETE" | "OPTIONS") => {
-            Framing::None
-        }
-        None => Framing::Length(0),
-    };
+    order.framing = framing(described, body.as_deref());
     order.target = Some(match &call.query {
         Some(query) => format!("{}?{query}", call.path),
         None => call.path,
@@ -127,6 +117,7 @@ pub(crate) async fn carry_bridged<'h, D: Downstream>(
         described,
         messages,
         version: version(ctx),
+        beside: in_parts.then(unforeseen),
         most: order.pace.most,
         told: Rc::clone(&told),
         limits,
@@ -148,6 +139,37 @@ pub(crate) async fn carry_bridged<'h, D: Downstream>(
     }
 }
 
+/// What REST callers could not reach by this path, nobody reaches by way of a parameter (T8, T50).
+fn leads_there(
+    plane: &Plane,
+    permit: &Permit,
+    described: &Described,
+    call: &Call,
+    ctx: &Ctx<'_>,
+) -> Result<(), Refusal> {
+    let base = ctx.path.get(..permit.target.rest).unwrap_or_default();
+    let whole = [base, &call.path].concat();
+    let same = path::normalise(whole.as_bytes()).is_ok_and(|target| target.path == whole);
+    let (api, number) = (permit.target.api, described.number);
+    match same && plane.router.leads_to(api, &call.path, &call.method, number) {
+        true => Ok(()),
+        false => {
+            let why = "a parameter of the path holds what a path cannot say";
+            Err(Refusal::new(Code::ContractBroken, why))
+        }
+    }
+}
+
+fn framing(described: &Described, body: Option<&[u8]>) -> Framing {
+    match body {
+        Some(body) => Framing::Length(body.len() as u64),
+        None if matches!(described.method.as_str(), "GET" | "HEAD" | "DELETE" | "OPTIONS") => {
+            Framing::None
+        }
+        None => Framing::Length(0),
+    }
+}
+
 /// A message that is there as a whole.
 struct Asked<'c> {
     contract: &'c RestContract,
@@ -158,8 +180,8 @@ struct Asked<'c> {
 }
 
 impl Asked<'_> {
-    /// The call that it means.
-    fn call(&self, head: &Head, bytes: &[u8]) -> Result<Call, Refusal> {
+    /// The call that it means, and whether it came in parts.
+    fn call(&self, head: &Head, bytes: &[u8]) -> Result<(Call, bool), Refusal> {
         let media = Stated::read(head)?.media;
         let related = Related::read(&media);
         let related = related.map_err(|why| Refusal::new(Code::MediaUnsupported, why))?;
@@ -175,9 +197,10 @@ impl Asked<'_> {
         };
         let json = json.map_err(|why| invalid(&why))?;
         let made = self.contract.call(self.described, &json, unforeseen());
-        made.map_err(|Mismatch { pointer, why }| {
+        let call = made.map_err(|Mismatch { pointer, why }| {
             Refusal::new(Code::ContractBroken, format!("at {pointer}: {why}"))
-        })
+        })?;
+        Ok((call, related.is_some()))
     }
 }
 

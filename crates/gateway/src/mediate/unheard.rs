@@ -59,6 +59,7 @@ pub(crate) async fn hear<'d, 'h, D: Downstream>(
         dropped,
         again: false,
         trailers,
+        target: None,
     };
     let mut ahead = Ahead::default();
     let fits = !matches!(framing, Framing::Length(length) if length > most);

@@ -273,7 +273,7 @@ fn an_answer_that_is_not_what_the_contract_says_is_a_fault_that_says_where() {
         ),
         ("application/json", r#"{"total":1"#.to_owned(), "the end of the document"),
         ("application/json", deep, "levels deep"),
-        ("application/json", String::new(), "body"),
+        ("application/json", String::new(), "it has no body"),
         ("text/html", "<p>".to_owned(), "text/html"),
     ];
     for (media, body, why) in cases {
@@ -378,6 +378,7 @@ fn a_block_that_has_to_be_understood_and_is_not_ends_the_call() {
 fn bytes_come_beside_the_envelope_or_in_it_and_go_as_they_are() {
     let upstream = Upstream::handle(|request| match request.method.as_str() {
         "PUT" => b"HTTP/1.1 204 Done\r\n\r\n".to_vec(),
+        _ if request.target.contains('8') => answer(200, "image/png", [7; 2_000]),
         _ => answer(200, "image/png", b"\x89PNG\x00\xff"),
     });
     let gateway = orders(&upstream);
@@ -391,6 +392,28 @@ fn bytes_come_beside_the_envelope_or_in_it_and_go_as_they_are() {
     let media = "multipart/related; boundary=b; type=\"application/xop+xml\"; start=\"<root>\"; start-info=\"text/xml\"";
     let beside = send(&gateway, media, "", &parts);
     assert_eq!(beside.status, 200, "{}", beside.text());
+    // Who sends parts gets parts, where there are enough bytes for one.
+    let asked = parts.replace("<putScan", "<getScan").replace("</putScan>", "</getScan>");
+    let at = asked.find("<body><xop").unwrap();
+    let to = asked.find("</body>").unwrap() + "</body>".len();
+    let asked = asked[..at].to_owned()
+        + &asked[to..].replace(
+            "--b\r\nContent-Type: image/png\r\nContent-ID: <scan>\r\n\r\nbytes, as they are\r\n",
+            "",
+        );
+    let large = send(&gateway, media, "", &asked);
+    assert_eq!(large.status, 200, "{}", large.text());
+    assert!(
+        large.get("content-type").unwrap().starts_with("multipart/related"),
+        "{}",
+        large.brief()
+    );
+    assert!(
+        large.text().contains("xop:Include") || large.text().contains("Include"),
+        "{}",
+        large.brief()
+    );
+    assert!(large.body.windows(2_000).any(|bytes| bytes == [7; 2_000]), "{}", large.brief());
     let got = call(&gateway, "<getScan><id>7</id></getScan>");
     assert!(got.text().contains("<ns1:body>iVBORwD/</ns1:body>"), "{}", got.text());
     let requests = upstream.requests();

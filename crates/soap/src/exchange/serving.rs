@@ -4,7 +4,9 @@
 //! that it was asked in.
 
 use super::{
-    Messages, json_of_parts,
+    Messages, Package,
+    enclose::enclose,
+    json_of_parts,
     request::{close, open},
 };
 use crate::{
@@ -12,12 +14,15 @@ use crate::{
     envelope::{Checker, Code, Expected, Refusal, SoapFault},
     json,
     mime::{Related, Whole},
-    transcode::{Decoder, Encoder, Message, Plan},
+    transcode::{Decoder, Encoder, Message, Parts, Plan},
     wsdl::catalog::SoapVersion,
     xml,
 };
 
 type Result<T = ()> = std::result::Result<T, Box<Fault>>;
+
+/// Bytes of a value from which on it travels beside an envelope: a part costs a head.
+const BESIDE_BYTES: usize = 1 << 10;
 
 impl Messages {
     /// The JSON of a request that came as an envelope. `charset` is what HTTP says.
@@ -59,7 +64,8 @@ impl Messages {
         Ok(json)
     }
 
-    /// Appends the envelope of an answer.
+    /// Appends the envelope of an answer. With `beside`, bits that nobody can have known, larger values travel beside it (MTOM): then
+    /// the `Content-Type` of all that is told.
     ///
     /// # Errors
     /// When the JSON is not what the contract says.
@@ -68,17 +74,34 @@ impl Messages {
         plan: &Plan,
         version: SoapVersion,
         json: &[u8],
+        beside: Option<u128>,
         limits: &Limits,
         out: &mut Vec<u8>,
-    ) -> Result {
+    ) -> Result<Option<String>> {
         let Some(response) = &self.response else {
             return Err(Box::new(Fault::new(FaultKind::Message, "the operation has no answer")));
         };
-        let body = encoded(plan, response, json, limits)?;
-        open(version, &[], out);
-        out.extend_from_slice(&body);
-        close(out);
-        Ok(())
+        let mut reader = json::Reader::new(json, limits)?;
+        let mut encoder = Encoder::new(plan, response);
+        if let Some(random) = beside {
+            let random = (random >> 64) as u64;
+            encoder.set_parts(Parts { mtom: Some(BESIDE_BYTES), random, ..Parts::default() });
+        }
+        encoder.document(&mut reader)?;
+        let mut envelope = Vec::with_capacity(json.len() * 2 + 256);
+        open(version, &[], &mut envelope);
+        encoder.drain(&mut envelope);
+        close(&mut envelope);
+        let sent = encoder.take_parts()?;
+        match beside.filter(|_| !sent.is_empty()) {
+            None => {
+                out.extend_from_slice(&envelope);
+                Ok(None)
+            }
+            Some(random) => {
+                Ok(Some(enclose(version, "", Package::Xop, (&envelope, &sent), random, out)))
+            }
+        }
     }
 
     /// Appends the envelope of a fault; the JSON of its detail is an object with the name of the declared element.

@@ -42,6 +42,8 @@ pub(super) struct Setting<'c> {
     pub(super) messages: &'c Messages,
     /// In which SOAP it was asked, and is answered.
     pub(super) version: SoapVersion,
+    /// For a caller who sends bytes beside envelopes, and gets them so: bits that nobody can have known.
+    pub(super) beside: Option<u128>,
     /// Bytes that an answer may have.
     pub(super) most: u64,
     pub(super) told: Rc<Told>,
@@ -116,9 +118,10 @@ struct Reply<'c> {
     status: u16,
     fields: Kept,
     body: Vec<u8>,
-    /// What is ready for the caller, from `at` on.
+    /// What is ready for the caller, from `at` on, and its media type.
     out: Vec<u8>,
     at: usize,
+    media: String,
     /// Its head went out; it is whole, and that was said.
     started: bool,
     finished: bool,
@@ -134,6 +137,7 @@ impl<'c> Reply<'c> {
             body: Vec::new(),
             out: Vec::new(),
             at: 0,
+            media: String::new(),
             started: false,
             finished: false,
             trouble: None,
@@ -185,14 +189,19 @@ impl<'c> Reply<'c> {
     }
 
     fn written(&mut self, outcome: &Outcome) -> Result<u16, Box<Fault>> {
-        let Setting { contract, messages, version, limits, told, .. } = &self.setting;
+        let Setting { contract, messages, version, beside, limits, told, .. } = &self.setting;
         let plan = &contract.soap.plan;
         // What was made here is as large as what came, and a little more.
         let limits = Limits { document_bytes: u64::MAX, json_values: u64::MAX, ..limits.clone() };
         self.out.clear();
+        self.media = format!("{}; charset=utf-8", version.media_type());
         match outcome {
             Outcome::Answer(json) => {
-                messages.answer(plan, *version, json, &limits, &mut self.out)?;
+                let media =
+                    messages.answer(plan, *version, json, *beside, &limits, &mut self.out)?;
+                if let Some(media) = media {
+                    self.media = media;
+                }
                 Ok(200)
             }
             Outcome::Fault { sender, reason, detail, otherwise } => {
@@ -234,7 +243,7 @@ impl<A: Answer> Replying<'_, '_, A> {
             instead.status.set(status);
         }
         let fields = std::mem::take(&mut self.reply.fields.0);
-        let media = format!("{}; charset=utf-8", self.reply.setting.version.media_type());
+        let media = std::mem::take(&mut self.reply.media);
         let length = Length::Known(self.reply.out.len() as u64);
         // With no head to give, nothing can go wrong.
         let _ = self.answer.start(status, length, &mut |put| {

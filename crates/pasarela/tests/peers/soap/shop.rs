@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, fs, process::Command, time::Duration};
 use pasarela_testkit::{Request, Upstream};
 use serde_json::Value;
 
-use super::services::{NODE_SOAP, PHP_SOAP, have_file};
-use crate::harness::{Gateway, PYTHON, finish, have, program, workspace};
+use super::services::{GSOAP, NODE_SOAP, PHP_SOAP, have_file};
+use crate::harness::{Gateway, PYTHON, finish, have, program, succeed, workspace};
 
 const ORDER: &str = r#"{"id":7,"total":10.10,"lines":[{"sku":"A","count":1}]}"#;
 
@@ -111,7 +111,6 @@ fn came(requests: &[Request]) -> String {
 
 #[test]
 fn soap_callers_are_served_by_a_rest_service() {
-    let contract = workspace().join("crates/contract/tests/faces/shop.yaml");
     let mut columns: Vec<(&str, BTreeMap<String, String>)> = Vec::new();
     let all = callers();
     if all.len() < 8 {
@@ -119,12 +118,7 @@ fn soap_callers_are_served_by_a_rest_service() {
     }
     for (name, mut command) in all {
         let service = Upstream::handle(served);
-        let gateway = Gateway::start(&format!(
-            "workers: 1\nlogs: {{ access: off }}\napis:\n  - {{ name: shop, version: 1, visibility: public, faces: [rest, soap], \
-             contract: \"{}\", upstreams: [\"{}\"] }}\n",
-            contract.display(),
-            service.url()
-        ));
+        let gateway = in_front_of(&service.url());
         command.arg(format!("http://{}/shop/v1/soap?wsdl", gateway.address));
         if name.ends_with("1.2") {
             command.arg("12");
@@ -164,6 +158,49 @@ fn soap_callers_are_served_by_a_rest_service() {
         columns.push((name, cells));
     }
     is_documented(&columns);
+}
+
+/// Whoever makes code of a WSDL reads ours to its end, and a compiler takes what is made of it.
+#[test]
+fn soap_compilers_take_the_wsdl_of_a_rest_service() {
+    if !have(&GSOAP) || !have(&[PYTHON]) {
+        return;
+    }
+    let gateway = in_front_of("http://127.0.0.1:9");
+    let folder = gateway.folder().to_owned();
+    let address = format!("http://{}/shop/v1/soap?wsdl", gateway.address);
+    let patience = Duration::from_secs(60);
+    succeed(
+        program("wsdl2h").args(["-c", "-F", "-o", "shop.h", &address]).current_dir(&folder),
+        patience,
+    );
+    let compile = ["-c", "-C", "-L", "-x", "-I/usr/share/gsoap/import", "shop.h"];
+    succeed(program("soapcpp2").args(compile).current_dir(&folder), patience);
+    for file in ["soapC.c", "soapClient.c"] {
+        let code = ["-c", "-w", "-O0", "-I.", file];
+        succeed(program("gcc").args(code).current_dir(&folder), patience);
+    }
+    // libxml2 has compiled the schema when it judges a message by it.
+    let judge = "import sys, urllib.request\n\
+        from lxml import etree\n\
+        wsdl = etree.fromstring(urllib.request.urlopen(sys.argv[1]).read())\n\
+        schema = etree.XMLSchema(wsdl.find('.//{http://www.w3.org/2001/XMLSchema}schema'))\n\
+        ns = wsdl.get('targetNamespace')\n\
+        good = f'<deleteOrder xmlns=\"{ns}\"><id>7</id></deleteOrder>'\n\
+        bad = f'<deleteOrder xmlns=\"{ns}\"><id>x</id></deleteOrder>'\n\
+        assert schema.validate(etree.fromstring(good)), schema.error_log\n\
+        assert not schema.validate(etree.fromstring(bad))\n";
+    succeed(program(PYTHON).args(["-c", judge, &address]), patience);
+}
+
+/// A gateway in front of the service.
+fn in_front_of(service: &str) -> Gateway {
+    let contract = workspace().join("crates/contract/tests/faces/shop.yaml");
+    Gateway::start(&format!(
+        "workers: 1\nlogs: {{ access: off }}\napis:\n  - {{ name: shop, version: 1, visibility: public, faces: [rest, soap], \
+         contract: \"{}\", upstreams: [\"{service}\"] }}\n",
+        contract.display()
+    ))
 }
 
 /// Bodies are equal when their JSON is: some toolkits write members in another order.
