@@ -113,6 +113,11 @@ impl<'a> Reader<'a> {
             return Err(Inexpressible::new(member.key_at, why));
         }
         let essence = essence(&member.key);
+        // It is written into a header field.
+        if !essence.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b',' | b'"')) {
+            let why = format!("`{}` is no media type", member.key.escape_debug());
+            return Err(Inexpressible::new(member.key_at, why));
+        }
         let media = match how {
             _ if !essence.contains('*') => essence,
             How::Text => "text/plain".to_owned(),

@@ -238,6 +238,7 @@ fn an_operation_whose_types_need_what_cannot_be_said_is_left_out() {
         "$ref: '#/components/schemas/Nowhere'",
         "$dynamicRef: '#x'",
         "allOf: [{ $ref: '#/components/schemas/C' }, { type: object }]",
+        "anyOf: [{ $ref: '#/components/schemas/C' }, { $ref: '#/components/schemas/Nowhere' }]",
     ] {
         let schemas = format!(
             "    A: {{ type: object, properties: {{ b: {{ $ref: '#/components/schemas/B' }} }} }}\n    \
@@ -253,6 +254,16 @@ fn an_operation_whose_types_need_what_cannot_be_said_is_left_out() {
             assert!(made.document.contains("name=\"b\""));
         }
     }
+}
+
+/// Nothing that a document says can end a header field.
+#[test]
+fn t50_a_media_type_is_one_line() {
+    let text = document("    A: { type: string }\n", "A");
+    let text = text.replacen("application/json:", "\"application/json\\r\\nX-Evil: 1\":", 1);
+    let made = bridge::convert(text.as_bytes(), "a.yaml", &mut NoDocuments, "http://l/").unwrap();
+    assert_eq!(made.left_out.len(), 1);
+    assert!(made.left_out[0].why.contains("is no media type"), "{:?}", made.left_out);
 }
 
 /// Choices of one another end.
