@@ -343,8 +343,7 @@ fn a_storm_of_documents_gives_wsdls_that_can_be_read_or_reasons() {
                 }
                 _ => {
                     // A word of the line becomes another one.
-                    let spots: Vec<_> =
-                        lines[at].match_indices(|c: char| c == ' ').map(|(i, _)| i + 1).collect();
+                    let spots: Vec<_> = lines[at].match_indices(' ').map(|(i, _)| i + 1).collect();
                     let from = spots.get(dice(spots.len().max(1))).copied().unwrap_or(0);
                     let rest = &lines[at][from..];
                     let to = from + rest.find([' ', ',', ':', ']', '}']).unwrap_or(rest.len());
