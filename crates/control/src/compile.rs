@@ -18,7 +18,8 @@ use pasarela_model::{
     StoredKey, Subscription, Timestamp,
 };
 use pasarela_store::{
-    Delta, HeldApi, HeldApplication, HeldSubscription, Holding, PlanVersion, Standing, Terms,
+    Delta, HeldApi, HeldApplication, HeldClient, HeldSubscription, Holding, PlanVersion, Standing,
+    Terms,
 };
 
 use crate::offer::{api_name, route_of};
@@ -232,6 +233,16 @@ fn organisation(held: &Holding, place: usize) -> Organisation {
     })
 }
 
+/// The clients that are of use.
+fn clients(it: &HeldApplication, now: Timestamp) -> Vec<Credential> {
+    let of_use = it.clients.iter().filter(|client| client.expires > now);
+    let client = |client: &HeldClient| Credential::Client {
+        id: client.id.as_str().to_owned(),
+        secrets: client.secrets.clone(),
+    };
+    of_use.map(client).collect()
+}
+
 impl Adding {
     fn everything(file: Snapshot, held: &Holding, reader: &Reader, now: Timestamp) -> Self {
         let (declared, made) = (Declared::of(&file), file.clone());
@@ -324,6 +335,7 @@ impl Adding {
             name,
             organisation: Some(self.file.organisations.len() + organisation),
             subscriptions,
+            credentials: clients(it, now),
             ..Application::default()
         })
     }
@@ -336,7 +348,10 @@ impl Adding {
         name: &str,
         now: Timestamp,
     ) -> Arc<[StoredKey]> {
-        let next = it.keys.iter().map(|key| key.expires).filter(|end| *end > now).min();
+        // An old secret of a client is looked at when it is shown, and needs no other snapshot when it ends.
+        let ends = it.keys.iter().map(|key| key.expires);
+        let ends = ends.chain(it.clients.iter().map(|client| client.expires));
+        let next = ends.filter(|end| *end > now).min();
         if let Some(end) = next.filter(|end| *end != StoredKey::FOR_EVER) {
             self.ends.insert((end, place));
             self.ends_of.insert(place, end);

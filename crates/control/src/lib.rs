@@ -25,6 +25,6 @@ pub use may::{Actor, Denied, Object, Permit, Verb, may};
 pub use offer::{Offer, OfferedApi, route_of};
 pub use secret::{Kind as SecretKind, digest, well_formed};
 pub use verbs::{
-    ApiTerms, ApplicationChange, Decision, Ground, KeptApi, MemberChange, NewInvitation, NewKey,
-    NewPlan, NewSubscription, OrganisationChange, PlanChange, RateTerms, ReadApi,
+    ApiTerms, ApplicationChange, Decision, Ground, KeptApi, MemberChange, NewClient, NewInvitation,
+    NewKey, NewPlan, NewSubscription, OrganisationChange, PlanChange, RateTerms, ReadApi,
 };

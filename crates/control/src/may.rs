@@ -28,6 +28,9 @@ pub enum Verb {
     ReadKeys,
     IssueKeys,
     RevokeKeys,
+    ReadClients,
+    IssueClients,
+    RevokeClients,
     ReadPlans,
     WritePlans,
     ReadSubscriptions,
@@ -60,7 +63,7 @@ const fn rule(verb: Verb) -> Rule {
         | Verb::ReadSubscriptions
         | Verb::ReadAdmissions
         | Verb::ReadPlans => (Some(Viewer), Some(Viewer), true),
-        Verb::ReadMembers | Verb::ReadKeys => (Some(Viewer), Some(Admin), true),
+        Verb::ReadMembers | Verb::ReadKeys | Verb::ReadClients => (Some(Viewer), Some(Admin), true),
         Verb::ReadInvitations | Verb::ReadAudit => (Some(Admin), Some(Admin), true),
         Verb::RenameOrganisation | Verb::Invite | Verb::WithdrawInvitation => {
             (Some(Admin), Some(Admin), false)
@@ -76,11 +79,13 @@ const fn rule(verb: Verb) -> Rule {
         | Verb::DecideSubscription
         | Verb::WriteAdmissions => (None, Some(Admin), false),
         Verb::DeleteOrganisation => (None, Some(Owner), false),
-        Verb::WriteApplications | Verb::RevokeKeys | Verb::Subscribe | Verb::EndSubscription => {
-            (Some(Developer), Some(Admin), false)
-        }
+        Verb::WriteApplications
+        | Verb::RevokeKeys
+        | Verb::RevokeClients
+        | Verb::Subscribe
+        | Verb::EndSubscription => (Some(Developer), Some(Admin), false),
         // Whoever runs the gateway may stop a partner's key, and never call in a partner's name.
-        Verb::IssueKeys => (Some(Developer), None, false),
+        Verb::IssueKeys | Verb::IssueClients => (Some(Developer), None, false),
     };
     Rule { own, gate, reads }
 }

@@ -12,6 +12,8 @@ use sha2::{Digest as _, Sha256};
 pub enum Kind {
     /// An application's key.
     ApiKey,
+    /// A client's secret, for the token endpoint.
+    ClientSecret,
     /// A member's token for the administration API.
     Token,
     /// An invitation, of use once.
@@ -22,6 +24,7 @@ impl Kind {
     const fn prefix(self) -> &'static str {
         match self {
             Self::ApiKey => "psk_",
+            Self::ClientSecret => "pss_",
             Self::Token => "pst_",
             Self::Invitation => "psi_",
         }

@@ -5,6 +5,7 @@
 
 pub(crate) mod apis;
 mod applications;
+mod clients;
 mod organisations;
 mod people;
 mod plans;
@@ -12,6 +13,7 @@ mod subscriptions;
 
 pub use apis::{ApiTerms, Ground, KeptApi, ReadApi};
 pub use applications::{ApplicationChange, NewKey};
+pub use clients::NewClient;
 pub use organisations::OrganisationChange;
 pub use people::{MemberChange, NewInvitation};
 pub use plans::{NewPlan, PlanChange, RateTerms};

@@ -2,7 +2,7 @@
 
 use pasarela_model::Timestamp;
 use pasarela_store::{
-    Admission, Api, ApiRevision, Application, ApplicationKey, AuditRow, Invitation, Member,
+    Admission, Api, ApiRevision, Application, ApplicationKey, AuditRow, Client, Invitation, Member,
     Organisation, Page, Plan, PlanVersion, Subscription, Token,
 };
 use serde_json::{Value, json};
@@ -64,6 +64,14 @@ pub(crate) fn key(it: &ApplicationKey) -> Value {
         "id": it.id.as_str(), "version": it.version, "application": it.application.as_str(),
         "label": it.label, "hint": it.hint, "created": it.created.to_string(),
         "expires": when(it.expires), "revoked": when(it.revoked),
+    })
+}
+
+pub(crate) fn client(it: &Client) -> Value {
+    json!({
+        "id": it.id.as_str(), "version": it.version, "application": it.application.as_str(),
+        "label": it.label, "hint": it.hint, "created": it.created.to_string(),
+        "expires": when(it.expires), "revoked": when(it.revoked), "retires": when(it.retires),
     })
 }
 

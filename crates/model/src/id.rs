@@ -85,6 +85,7 @@ macro_rules! ids {
 ids! {
     ApiId = "api", "an API of the store";
     ApplicationId = "app", "an application";
+    ClientId = "cli", "a client";
     InvitationId = "inv", "an invitation";
     KeyId = "key", "an API key";
     LetterId = "ltr", "a letter, a call that came in one, or the answer to it";

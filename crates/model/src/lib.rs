@@ -20,8 +20,8 @@ mod time;
 mod token;
 
 pub use id::{
-    ApiId, ApplicationId, Id, InvitationId, KeyId, LetterId, MemberId, NotAnId, OrganisationId,
-    PlanId, SubscriptionId, TokenId,
+    ApiId, ApplicationId, ClientId, Id, InvitationId, KeyId, LetterId, MemberId, NotAnId,
+    OrganisationId, PlanId, SubscriptionId, TokenId,
 };
 pub use issuing::{Issuing, LIFETIME_MAX, SigningKey};
 pub use limits::Limits;

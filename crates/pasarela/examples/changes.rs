@@ -120,6 +120,7 @@ fn held(apis: u32, keys: u32) -> Holding {
             created: at,
         },
         keys: (number * 10..number * 10 + 10).map(digest).collect(),
+        clients: Vec::new(),
         subscriptions: vec![HeldSubscription {
             id: id(number),
             api: Arc::clone(&names[(number % apis.max(1)) as usize]),

@@ -1,8 +1,8 @@
 //! What a column of a row is in our words, and back.
 
 use pasarela_model::{
-    ApiId, ApplicationId, InvitationId, KeyDigest, KeyId, LetterId, MemberId, OrganisationId,
-    OrganisationKind, PlanId, SubscriptionId, Timestamp, TokenId, Visibility,
+    ApiId, ApplicationId, ClientId, InvitationId, KeyDigest, KeyId, LetterId, MemberId,
+    OrganisationId, OrganisationKind, PlanId, SubscriptionId, Timestamp, TokenId, Visibility,
 };
 
 use crate::{Error, engine::Value};
@@ -111,6 +111,20 @@ impl Column for Vec<u8> {
     }
 }
 
+impl Column for Option<KeyDigest> {
+    fn to_value(&self) -> Value {
+        Value::Bytes(self.map(|digest| digest.0.to_vec()))
+    }
+
+    fn from_value(value: Option<Value>) -> Result<Self, Error> {
+        match value {
+            // An engine that does not know the type of what is absent calls it a text.
+            Some(Value::Bytes(None) | Value::Text(None)) => Ok(None),
+            value => KeyDigest::from_value(value).map(Some),
+        }
+    }
+}
+
 impl Column for KeyDigest {
     fn to_value(&self) -> Value {
         self.0.to_value()
@@ -177,6 +191,7 @@ parsed!(
     ApiId,
     ApplicationId,
     InvitationId,
+    ClientId,
     KeyId,
     LetterId,
     MemberId,

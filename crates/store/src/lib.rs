@@ -36,10 +36,10 @@ pub use migrate::Fault as MigrationFault;
 pub use noun::{Noun, PAGE_MAX, Page, Slice};
 pub use nouns::{
     Admission, Answered, Api, ApiRevision, Application, ApplicationKey, AuditEntry, AuditFilter,
-    AuditRow, Changed, Delta, HeldApi, HeldApplication, HeldSubscription, Holding, Invitation,
-    Letter, LetterAnswer, LetterCall, LetterQueue, Mark, Member, News, Organisation, Placed,
-    Places, Plan, PlanVersion, REVISIONS_MAX, Subscription, TakenAnswer, TakenCall, Terms, Token,
-    Touched, Verified,
+    AuditRow, Changed, Client, Delta, HeldApi, HeldApplication, HeldClient, HeldSubscription,
+    Holding, Invitation, Letter, LetterAnswer, LetterCall, LetterQueue, Mark, Member, News,
+    Organisation, Placed, Places, Plan, PlanVersion, REVISIONS_MAX, Subscription, TakenAnswer,
+    TakenCall, Terms, Token, Touched, Verified,
 };
 pub use tx::{Boxed, Tx};
 

@@ -35,6 +35,7 @@ pub(crate) const OURS: &[Migration] = &[
     },
     Migration { number: 4, name: "letters", sql: include_str!("../migrations/0004-letters.sql") },
     Migration { number: 5, name: "quotas", sql: include_str!("../migrations/0005-quotas.sql") },
+    Migration { number: 6, name: "clients", sql: include_str!("../migrations/0006-clients.sql") },
 ];
 
 /// Why a database and this binary do not fit.

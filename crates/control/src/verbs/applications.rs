@@ -207,9 +207,7 @@ impl Control {
     /// # Errors
     /// See [`Error`].
     pub async fn rotate_key(&self, call: Call, id: KeyId, overlap_s: i64) -> Result<Answer, Error> {
-        if !(0..=OVERLAP_MAX_S).contains(&overlap_s) {
-            return Err(Error::invalid("overlap_seconds", "write 0 to 7,776,000 (90 days)"));
-        }
+        let end = overlap_end(call.at, overlap_s)?;
         self.change(call, move |tx, desk| {
             Box::pin(async move {
                 let (mut old, it) = key(tx, desk, Verb::IssueKeys, &id).await?;
@@ -218,7 +216,6 @@ impl Control {
                     return Err(Error::State { noun, state, why: "issue a new one" });
                 }
                 let before = view::key(&old);
-                let end = desk.call.at.plus_millis(overlap_s * 1000);
                 old.expires = Some(old.expires.map_or(end, |planned| planned.min(end)));
                 tx.update(&mut old, "").await?;
                 let both = (Some(before), Some(view::key(&old)));
@@ -307,7 +304,15 @@ async fn issue(
     Ok(Answer::of(now, made.version).created().with_secret(shown))
 }
 
-fn not_past(end: Option<Timestamp>, now: Timestamp) -> Result<(), Error> {
+/// When a secret ends that lives on for so long beside the new one.
+pub(super) fn overlap_end(now: Timestamp, seconds: i64) -> Result<Timestamp, Error> {
+    match (0..=OVERLAP_MAX_S).contains(&seconds) {
+        true => Ok(now.plus_millis(seconds * 1000)),
+        false => Err(Error::invalid("overlap_seconds", "write 0 to 7,776,000 (90 days)")),
+    }
+}
+
+pub(super) fn not_past(end: Option<Timestamp>, now: Timestamp) -> Result<(), Error> {
     match end {
         Some(end) if end <= now => Err(Error::invalid("expires", "this is past")),
         _ => Ok(()),

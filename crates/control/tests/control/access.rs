@@ -1,16 +1,16 @@
 //! Every verb × role × kind of organisation × whose thing it is, done for real and compared with `access.txt` (T28).
 
 use pasarela_control::{
-    Answer, ApiTerms, ApplicationChange, Call, Decision, Error, MemberChange, NewInvitation,
-    NewKey, NewPlan, NewSubscription, OrganisationChange, Verb,
+    Answer, ApiTerms, ApplicationChange, Call, Decision, Error, MemberChange, NewClient,
+    NewInvitation, NewKey, NewPlan, NewSubscription, OrganisationChange, Verb,
 };
 use pasarela_model::{
-    ApiId, ApplicationId, InvitationId, KeyDigest, KeyId, MemberId, OrganisationKind,
+    ApiId, ApplicationId, ClientId, InvitationId, KeyDigest, KeyId, MemberId, OrganisationKind,
     SubscriptionId, Timestamp,
 };
 use pasarela_store::{
-    Application, ApplicationKey, Invitation, Organisation, Role, Slice, Standing, Subscription,
-    SubscriptionState,
+    Application, ApplicationKey, Client, Invitation, Organisation, Role, Slice, Standing,
+    Subscription, SubscriptionState,
 };
 
 use crate::{
@@ -23,7 +23,7 @@ on_both! { t28_every_cell_of_the_access_table_is_what_it_says }
 const TABLE: &str = include_str!("access.txt");
 
 /// All verbs; `perform` has an arm for each, so none can be forgotten there.
-const VERBS: [Verb; 28] = [
+const VERBS: [Verb; 31] = [
     Verb::ReadOrganisation,
     Verb::CreateOrganisation,
     Verb::RenameOrganisation,
@@ -41,6 +41,9 @@ const VERBS: [Verb; 28] = [
     Verb::ReadKeys,
     Verb::IssueKeys,
     Verb::RevokeKeys,
+    Verb::ReadClients,
+    Verb::IssueClients,
+    Verb::RevokeClients,
     Verb::ReadPlans,
     Verb::WritePlans,
     Verb::ReadSubscriptions,
@@ -96,6 +99,7 @@ struct Things {
     invitation: InvitationId,
     application: ApplicationId,
     key: KeyId,
+    client: ClientId,
     pending: SubscriptionId,
     live: SubscriptionId,
     api: ApiId,
@@ -136,6 +140,19 @@ impl Things {
             expires: None,
             revoked: None,
         };
+        let client = Client {
+            id: id(),
+            version: 1,
+            application: application.id.clone(),
+            label: String::new(),
+            hint: String::new(),
+            digest: KeyDigest(seed()),
+            retiring: None,
+            retires: None,
+            created: at,
+            expires: None,
+            revoked: None,
+        };
         let subscription = |api: &str, state| Subscription {
             id: id(),
             version: 1,
@@ -165,6 +182,7 @@ impl Things {
             invitation: invitation.id.clone(),
             application: application.id.clone(),
             key: key.id.clone(),
+            client: client.id.clone(),
             pending: pending.id.clone(),
             live: live.id.clone(),
             api: world.api(&name).await,
@@ -176,6 +194,7 @@ impl Things {
                 tx.insert(&invitation, "").await?;
                 tx.insert(&application, "").await?;
                 tx.insert(&key, "").await?;
+                tx.insert(&client, "").await?;
                 tx.insert(&pending, "").await?;
                 tx.insert(&live, "").await?;
                 if let Some(mortal) = mortal {
@@ -257,6 +276,13 @@ async fn perform(world: &World, verb: Verb, call: Call, things: &Things) -> Resu
             control.issue_key(call, things.application.clone(), NewKey::default()).await
         }
         Verb::RevokeKeys => control.revoke_key(call, things.key.clone()).await,
+        Verb::ReadClients => control.list_clients(call, things.application.clone(), slice).await,
+        Verb::IssueClients if things.name.ends_with(['0', '2', '4', '6', '8']) => {
+            control.create_client(call, things.application.clone(), NewClient::default()).await
+        }
+        // The same right.
+        Verb::IssueClients => control.rotate_client(call, things.client.clone(), 0).await,
+        Verb::RevokeClients => control.revoke_client(call, things.client.clone()).await,
         Verb::ReadPlans => control.list_plans(call, slice).await,
         Verb::WritePlans => {
             let new = NewPlan { name: format!("{}-plan", things.name), rate: None, apis: vec![] };

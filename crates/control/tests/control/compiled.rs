@@ -51,7 +51,7 @@ pub(crate) fn file() -> Snapshot {
     }
 }
 
-async fn compiled(world: &World, now: Timestamp) -> Compiled {
+pub(crate) async fn compiled(world: &World, now: Timestamp) -> Compiled {
     let read = world.control.store().read(|tx| Box::pin(async move { tx.holding().await }));
     let held: Result<_, pasarela_store::Error> = read.await;
     compile(file(), held.unwrap(), now)

@@ -1,12 +1,12 @@
 //! What the gateway gets by way of what it had is what it would get by reading everything.
 
 use pasarela_control::{
-    ApiTerms, ApplicationChange, Compiled, Compiler, Decision, NewKey, NewPlan, NewSubscription,
-    OrganisationChange, PlanChange, RateTerms, ReadApi,
+    ApiTerms, ApplicationChange, Compiled, Compiler, Decision, NewClient, NewKey, NewPlan,
+    NewSubscription, OrganisationChange, PlanChange, RateTerms, ReadApi,
 };
 use pasarela_model::{
-    Api, ApiId, Application, ApplicationId, KeyDigest, KeyId, OrganisationKind, PlanId,
-    SubscriptionId,
+    Api, ApiId, Application, ApplicationId, ClientId, Credential, KeyDigest, KeyId,
+    OrganisationKind, PlanId, SubscriptionId,
 };
 use pasarela_store::{
     ApiState, Delta, Error, Holding, Mark, News, PlanVersion, Role, Standing, Terms,
@@ -46,6 +46,7 @@ async fn news(world: &World, seen: Mark) -> News {
 struct Made {
     applications: Vec<ApplicationId>,
     keys: Vec<KeyId>,
+    clients: Vec<ClientId>,
     plans: Vec<PlanId>,
     subscriptions: Vec<SubscriptionId>,
     apis: Vec<ApiId>,
@@ -108,6 +109,7 @@ async fn a_change_at_a_time_leads_where_reading_everything_leads(world: World) {
     assert!(some(|one| !one.keys.is_empty()) && some(|one| !one.subscriptions.is_empty()));
     assert!(subscribed > 5, "hardly anybody subscribed to an API of the store: {subscribed}");
     assert!(on_the_air(&compiler.compiled(world.now())).len() > 3);
+    assert!(some(|one| !one.clients.is_empty()));
     let bytes = compiler.held().to_bytes();
     assert!(Holding::from_bytes(&bytes).unwrap().to_bytes() == bytes);
 }
@@ -139,6 +141,7 @@ struct Served {
     name: String,
     organisation: Option<String>,
     keys: Vec<KeyDigest>,
+    clients: Vec<(String, Vec<KeyDigest>)>,
     subscriptions: Vec<(String, String, Option<u64>)>,
 }
 
@@ -148,6 +151,16 @@ fn served(compiled: &Compiled) -> Vec<Served> {
         name: application.name.clone(),
         organisation: application.organisation.map(|one| snapshot.organisations[one].name.clone()),
         keys: application.keys.iter().map(|key| key.digest).collect(),
+        clients: application
+            .credentials
+            .iter()
+            .filter_map(|credential| match credential {
+                Credential::Client { id, secrets } => {
+                    Some((id.clone(), secrets.iter().map(|secret| secret.digest).collect()))
+                }
+                _ => None,
+            })
+            .collect(),
         subscriptions: application
             .subscriptions
             .iter()
@@ -185,7 +198,7 @@ async fn step_once(world: &World, walk: &mut Walk, made: &mut Made, step: usize)
     let gate = || world.by(&world.gate, Role::Owner);
     let whose = if walk.below(2) == 0 { &world.acme } else { &world.bolt };
     let owner = || world.by(whose, Role::Owner);
-    match walk.below(13) {
+    match walk.below(16) {
         0 | 1 => {
             let name = format!("app-{step}");
             let done = control.create_application(owner(), whose.id.clone(), name).await;
@@ -225,6 +238,21 @@ async fn step_once(world: &World, walk: &mut Walk, made: &mut Made, step: usize)
             let decisions = [Decision::Suspend, Decision::Resume, Decision::End];
             let Some(decision) = walk.one(&decisions) else { return };
             let _ = control.decide(gate(), subscription.clone(), *decision).await;
+        }
+        12 => {
+            let Some(app) = walk.one(&made.applications) else { return };
+            let expires = step.is_multiple_of(3).then(|| world.now().plus_millis(40));
+            let new = NewClient { label: String::new(), expires };
+            let done = control.create_client(owner(), app.clone(), new).await;
+            made.clients.extend(done.ok().map(|answer| id_of(&answer)));
+        }
+        13 => {
+            let Some(client) = walk.one(&made.clients) else { return };
+            let _ = control.rotate_client(owner(), client.clone(), walk.below(2) as i64).await;
+        }
+        14 if step.is_multiple_of(2) => {
+            let Some(client) = walk.one(&made.clients) else { return };
+            let _ = control.revoke_client(owner(), client.clone()).await;
         }
         9 => {
             let rate = Some(RateTerms { count: 5, per_ms: 1_000, burst: None });

@@ -2,6 +2,7 @@
 
 mod access;
 mod apis;
+mod clients;
 mod compiled;
 mod held;
 mod stories;

@@ -1,10 +1,10 @@
 //! What people do with it, from the first start on.
 
 use pasarela_control::{
-    Answer, Decision, Error, Idempotency, MemberChange, NewInvitation, NewKey, NewSubscription,
-    OrganisationChange, SecretKind, question, well_formed,
+    Answer, Decision, Error, Idempotency, MemberChange, NewClient, NewInvitation, NewKey,
+    NewSubscription, OrganisationChange, SecretKind, question, well_formed,
 };
-use pasarela_model::{ApplicationId, KeyId, MemberId, OrganisationId, SubscriptionId};
+use pasarela_model::{ApplicationId, ClientId, KeyId, MemberId, OrganisationId, SubscriptionId};
 use pasarela_store::{Place, Role, Slice, Standing};
 
 use crate::{
@@ -253,11 +253,16 @@ async fn t15_no_issued_secret_is_anywhere_in_the_database(world: World) {
     let developer = || world.by(&world.acme, Role::Developer);
     let mut call = developer();
     call.idempotency = Some(Idempotency { key: "k".to_owned(), question: question(&[b"q"]) });
-    let issued = world.control.issue_key(call, app, NewKey::default()).await.unwrap();
+    let issued = world.control.issue_key(call, app.clone(), NewKey::default()).await.unwrap();
     let rotated = world.control.rotate_key(developer(), id_of::<KeyId>(&issued), 60).await.unwrap();
+    let client = world.control.create_client(developer(), app.clone(), NewClient::default());
+    let client = client.await.unwrap();
+    let fresh = world.control.rotate_client(developer(), id_of::<ClientId>(&client), 60);
+    let fresh = fresh.await.unwrap();
     let token = world.control.create_token(developer(), "t".to_owned(), None).await.unwrap();
     let invited = invite(&world, Role::Viewer).await;
-    let secrets = [issued, rotated, token, invited].map(|answer| answer.secret.unwrap());
+    let secrets =
+        [issued, rotated, client, fresh, token, invited].map(|answer| answer.secret.unwrap());
     world.control.store().close().await;
 
     let dump = dump(&world.place);

@@ -3,8 +3,8 @@
 mod shapes;
 
 use pasarela_control::{
-    ApplicationChange, Decision, MemberChange, NewInvitation, NewKey, NewPlan, NewSubscription,
-    OrganisationChange, PlanChange, RateTerms,
+    ApplicationChange, Decision, MemberChange, NewClient, NewInvitation, NewKey, NewPlan,
+    NewSubscription, OrganisationChange, PlanChange, RateTerms,
 };
 use pasarela_model::OrganisationKind;
 use pasarela_store::{ApiState, PlanState, Role};
@@ -400,6 +400,53 @@ pub(super) const ROUTES: &[Route] = &[
         ("revokeKey", "End a key, at once"),
         "Key",
         run!(|c, call, asked| c.revoke_key(call, asked.id("key")?)),
+    ),
+    route(
+        Get,
+        "/applications/{application}/clients",
+        ("listClients", "Its clients, as far as they can be shown"),
+        "Client",
+        run!(|c, call, asked| c.list_clients(call, asked.id("application")?, asked.slice()?)),
+    )
+    .page(),
+    route(
+        Post,
+        "/applications/{application}/clients",
+        ("createClient", "Make a client, to get tokens with"),
+        "NewClient",
+        run!(|c, call, asked| {
+            let new = NewClient { label: asked.text("label"), expires: asked.time("expires") };
+            c.create_client(call, asked.id("application")?, new)
+        }),
+    )
+    .body(&[
+        Field::need("label", LABEL, "What you call it."),
+        Field::may_null("expires", Kind::Time, "From when on it is of no use; never unless said."),
+    ])
+    .creates(None)
+    .secret(),
+    route(
+        Post,
+        "/clients/{client}/rotate",
+        ("rotateClient", "A new secret in place of one, which lives on for a while"),
+        "NewClient",
+        run!(|c, call, asked| {
+            let overlap = asked.integer("overlap_seconds").unwrap_or(0);
+            c.rotate_client(call, asked.id("client")?, overlap)
+        }),
+    )
+    .body(&[Field::need(
+        "overlap_seconds",
+        Kind::Integer { min: 0, max: 7_776_000 },
+        "How long the secret before lives on.",
+    )])
+    .secret(),
+    route(
+        Delete,
+        "/clients/{client}",
+        ("revokeClient", "End a client at once, with all its tokens"),
+        "Client",
+        run!(|c, call, asked| c.revoke_client(call, asked.id("client")?)),
     ),
     route(
         Get,

@@ -11,6 +11,7 @@ mod balance;
 mod bodies;
 mod carry;
 mod client_certificates;
+mod clients;
 mod command_line;
 mod contracts;
 mod drain;

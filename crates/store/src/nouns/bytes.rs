@@ -9,6 +9,7 @@ use pasarela_model::{KeyDigest, StoredKey, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::{
+    clients::HeldClient,
     delta::{Changed, Delta},
     holding::{HeldApi, HeldApplication, HeldSubscription, Holding, Mark, Shared, Terms},
     places::Places,
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// The form's name; another form gets another number.
-const MAGIC: &[u8] = b"pasarela-held-6\n";
+const MAGIC: &[u8] = b"pasarela-held-7\n";
 const SUM: usize = 32;
 
 impl Holding {
@@ -36,10 +37,9 @@ impl Holding {
         for (_, held) in self.applications.iter() {
             application_to(&mut out, &held.application);
             length_to(&mut out, held.keys.len());
-            for key in held.keys.iter() {
-                out.extend(key.digest.0);
-                out.extend(key.expires.millis().to_be_bytes());
-            }
+            held.keys.iter().for_each(|key| key_to(&mut out, key));
+            length_to(&mut out, held.clients.len());
+            held.clients.iter().for_each(|one| client_to(&mut out, one));
             length_to(&mut out, held.subscriptions.len());
             held.subscriptions.iter().for_each(|one| subscription_to(&mut out, one));
         }
@@ -90,6 +90,7 @@ impl Delta {
                 Changed::Subscription(now) => (8, now.write(Seal(())).0),
                 Changed::Api(now) => (9, now.values()),
                 Changed::NoApi(id) => (10, vec![id_value(id.as_str())]),
+                Changed::Client(now) => (11, now.write(Seal(())).0),
             };
             out.push(tag);
             row_to(&mut out, &row);
@@ -119,6 +120,7 @@ impl Delta {
                 8 => Changed::Subscription(noun(row)?),
                 9 => Changed::Api(HeldApi::read(row)?),
                 10 => Changed::NoApi(row.take()?),
+                11 => Changed::Client(noun(row)?),
                 _ => return Err(cut()),
             })
         })?;
@@ -169,6 +171,18 @@ fn application_to(out: &mut Vec<u8>, it: &Application) {
     text_to(out, &it.name);
     text_to(out, it.standing.as_str());
     out.extend(it.created.millis().to_be_bytes());
+}
+
+fn key_to(out: &mut Vec<u8>, key: &StoredKey) {
+    out.extend(key.digest.0);
+    out.extend(key.expires.millis().to_be_bytes());
+}
+
+fn client_to(out: &mut Vec<u8>, it: &HeldClient) {
+    text_to(out, it.id.as_str());
+    out.extend(it.expires.millis().to_be_bytes());
+    length_to(out, it.secrets.len());
+    it.secrets.iter().for_each(|secret| key_to(out, secret));
 }
 
 fn subscription_to(out: &mut Vec<u8>, it: &HeldSubscription) {
@@ -296,8 +310,14 @@ impl<'b> Reader<'b> {
             created: Timestamp::from_millis(self.number()?),
         };
         let keys = self.keys()?;
+        let clients = self.each(Self::client)?;
         let subscriptions = self.each(|reader| reader.subscription(shared))?;
-        Ok(HeldApplication { application, keys, subscriptions })
+        Ok(HeldApplication { application, keys, clients, subscriptions })
+    }
+
+    fn client(&mut self) -> Result<HeldClient, Error> {
+        let (id, expires) = (self.parsed()?, Timestamp::from_millis(self.number()?));
+        Ok(HeldClient { id, expires, secrets: self.keys()?.to_vec() })
     }
 
     fn parsed<T: std::str::FromStr>(&mut self) -> Result<T, Error> {

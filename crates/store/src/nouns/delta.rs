@@ -8,13 +8,15 @@
 use std::collections::BTreeSet;
 
 use pasarela_model::{
-    ApiId, ApplicationId, Id as _, KeyId, OrganisationId, PlanId, StoredKey, SubscriptionId,
+    ApiId, ApplicationId, ClientId, Id as _, KeyId, OrganisationId, PlanId, StoredKey,
+    SubscriptionId,
 };
 
+use super::clients::HeldClient;
 use super::holding::{HeldApi, HeldApplication, HeldSubscription, Holding, Mark, Shared};
 use crate::{
-    Application, ApplicationKey, Error, Noun, Organisation, Plan, PlanVersion, Subscription, Tx,
-    column::Column as _,
+    Application, ApplicationKey, Client, Error, Noun, Organisation, Plan, PlanVersion,
+    Subscription, Tx, column::Column as _,
 };
 
 /// Changes after which everything is read anew.
@@ -57,6 +59,8 @@ pub enum Changed {
     NoApplication(ApplicationId),
     /// A key, which may have been revoked.
     Key(ApplicationKey),
+    /// A client, which may have been revoked.
+    Client(Client),
     /// A plan.
     Plan(Plan),
     /// It is gone.
@@ -117,7 +121,8 @@ impl Tx {
                     }
                     None => changes.push(Changed::NoPlan(id(object)?)),
                 },
-                // Keys and subscriptions are gone where their application is.
+                // Keys, clients and subscriptions are gone where their application is.
+                ClientId::PREFIX => owned.extend(self.maybe(object).await?.map(Changed::Client)),
                 KeyId::PREFIX => owned.extend(self.maybe(object).await?.map(Changed::Key)),
                 SubscriptionId::PREFIX => {
                     let Some(now) = self.maybe::<Subscription>(object).await? else { continue };
@@ -212,6 +217,7 @@ impl Holding {
                     touched.applications.extend(self.applications.remove(gone.as_str()));
                 }
                 Changed::Key(key) => touched.applications.extend(self.put_key(key)),
+                Changed::Client(it) => touched.applications.extend(self.put_client(it)),
                 Changed::Subscription(it) => {
                     touched.applications.extend(self.put_subscription(it, &mut shared));
                 }
@@ -257,6 +263,18 @@ impl Holding {
             (Err(_), Some(_)) => return None,
         }
         held.keys = keys.into();
+        Some(place)
+    }
+
+    fn put_client(&mut self, it: &Client) -> Option<usize> {
+        let place = self.applications.find(it.application.as_str())?;
+        let all = &mut self.applications.at_mut(place)?.clients;
+        match (all.binary_search_by(|one| one.id.cmp(&it.id)), HeldClient::new(it)) {
+            (Ok(at), Some(now)) => all.splice(at..=at, [now]).for_each(drop),
+            (Ok(at), None) => drop(all.remove(at)),
+            (Err(at), Some(now)) => all.insert(at, now),
+            (Err(_), None) => return None,
+        }
         Some(place)
     }
 

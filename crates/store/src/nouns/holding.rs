@@ -8,7 +8,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use pasarela_model::{ApplicationId, KeyId, OrganisationId, StoredKey, SubscriptionId};
 
-use super::places::{Placed, Places};
+use super::{
+    clients::HeldClient,
+    places::{Placed, Places},
+};
 use crate::{
     Api, Application, Error, Organisation, Plan, PlanVersion, Subscription, SubscriptionState, Tx,
     column::Column as _,
@@ -58,6 +61,8 @@ pub struct HeldApplication {
     pub application: Application,
     /// Its keys that were not revoked, by digest.
     pub keys: Arc<[StoredKey]>,
+    /// Its clients that were not revoked, by id.
+    pub clients: Vec<HeldClient>,
     /// Its subscriptions that are in force, by id.
     pub subscriptions: Vec<HeldSubscription>,
 }
@@ -114,7 +119,8 @@ impl Shared {
 impl HeldApplication {
     /// One that has nothing yet.
     pub(super) fn new(application: Application) -> Self {
-        Self { application, keys: Arc::default(), subscriptions: Vec::new() }
+        let (clients, subscriptions) = (Vec::new(), Vec::new());
+        Self { application, keys: Arc::default(), clients, subscriptions }
     }
 }
 
@@ -145,6 +151,7 @@ impl Tx {
         let applications: Vec<Application> = self.every().await?;
         let mut all: Vec<_> = applications.into_iter().map(HeldApplication::new).collect();
         self.give_keys(&mut all).await?;
+        self.give_clients(&mut all).await?;
         self.give_subscriptions(&mut all).await?;
         let mut apis = Vec::new();
         for api in self.every().await? {

@@ -4,9 +4,9 @@ use pasarela_model::{KeyDigest, OrganisationKind, Secret, SigningKey, StoredKey}
 
 use super::{Bed, PEPPER, add, at, entry, id, on_both, organisation};
 use crate::{
-    Admission, Answered, Application, ApplicationKey, AuditFilter, Error, Member, Organisation,
-    Plan, PlanState, PlanVersion, Role, Slice, Standing, Store, Subscription, SubscriptionState,
-    Token,
+    Admission, Answered, Application, ApplicationKey, AuditFilter, Client, Error, Member,
+    Organisation, Plan, PlanState, PlanVersion, Role, Slice, Standing, Store, Subscription,
+    SubscriptionState, Token,
 };
 
 on_both! {
@@ -353,9 +353,42 @@ async fn a_key_is_known_by_its_digest_and_does_not_print_it(bed: Bed) {
         revoked: None,
     };
     insert(&store, &key).await.unwrap();
+    let client = Client {
+        id: id(),
+        version: 1,
+        application: app.id.clone(),
+        label: "nightly".to_owned(),
+        hint: "pss_abcd".to_owned(),
+        digest: KeyDigest([6; 32]),
+        retiring: Some(KeyDigest([7; 32])),
+        retires: Some(at(20)),
+        created: at(1),
+        expires: Some(at(10)),
+        revoked: None,
+    };
+    insert(&store, &client).await.unwrap();
+    let (gone, plain) = (
+        Client { id: id(), digest: KeyDigest([3; 32]), revoked: Some(at(2)), ..client.clone() },
+        Client {
+            id: id(),
+            digest: KeyDigest([4; 32]),
+            retiring: None,
+            retires: None,
+            expires: None,
+            ..client.clone()
+        },
+    );
+    insert(&store, &gone).await.unwrap();
+    insert(&store, &plain).await.unwrap();
     let held = store.read(|tx| Box::pin(async move { tx.holding().await })).await.unwrap();
     let lean = StoredKey::new(key.digest, key.expires);
     assert_eq!(*held.applications.at(0).unwrap().keys, [lean]);
+    let clients = &held.applications.at(0).unwrap().clients;
+    // The old secret lives no longer than the client; one that was revoked is not there.
+    let secrets = [[6; 32], [7; 32]].map(|bytes| StoredKey::new(KeyDigest(bytes), Some(at(10))));
+    assert_eq!(clients.len(), 2);
+    assert_eq!((&clients[0].id, &*clients[0].secrets), (&client.id, &secrets[..]));
+    assert_eq!(*clients[1].secrets, [StoredKey::new(plain.digest, None)]);
     let bytes = held.to_bytes();
     assert_eq!(crate::Holding::from_bytes(&bytes).unwrap(), held);
     // Wherever it is cut (F23), and whichever bit flips, it is not taken for whole.
@@ -366,7 +399,9 @@ async fn a_key_is_known_by_its_digest_and_does_not_print_it(bed: Bed) {
         crate::Holding::from_bytes(&flipped).unwrap_err();
     }
     // A digest prints as four of its bytes, wherever the row is shown.
-    assert!(!format!("{held:?}").contains("0505050505"), "{held:?}");
+    for bytes in ["0505050505", "0606060606", "0707070707"] {
+        assert!(!format!("{held:?} {client:?}").contains(bytes), "{held:?}");
+    }
 }
 
 async fn signing_keys_are_kept_in_their_order_and_the_log_says_when_without_showing_them(bed: Bed) {

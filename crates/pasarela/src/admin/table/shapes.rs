@@ -106,6 +106,14 @@ pub(in crate::admin) const SHAPES: &[(&str, &[Field])] = &[
     ),
     ("Key", KEY),
     ("NewKey", &[ID, VERSION, KEY[2], KEY[3], KEY[4], CREATED, KEY[6], KEY[7], SECRET]),
+    ("Client", CLIENT),
+    (
+        "NewClient",
+        &[
+            ID, VERSION, CLIENT[2], CLIENT[3], CLIENT[4], CREATED, CLIENT[6], CLIENT[7], CLIENT[8],
+            SECRET,
+        ],
+    ),
     (
         "Plan",
         &[
@@ -322,4 +330,15 @@ pub(super) const KEY: &[Field] = &[
     CREATED,
     ENDS,
     REVOKED,
+];
+pub(super) const CLIENT: &[Field] = &[
+    Field::need("id", ANY_TEXT, "Its id: the client_id at the token endpoint."),
+    VERSION,
+    Field::need("application", ANY_TEXT, "Whose it is."),
+    Field::need("label", ANY_TEXT, "What its holders call it."),
+    Field::need("hint", ANY_TEXT, "How its secret begins."),
+    CREATED,
+    ENDS,
+    REVOKED,
+    Field::null("retires", Kind::Time, "Until when the secret before lives on beside the new one."),
 ];
