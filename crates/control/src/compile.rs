@@ -14,8 +14,8 @@ use std::{
 };
 
 use pasarela_model::{
-    Api, ApiId, Application, Credential, KeyDigest, Organisation, Pages, Plan, Rate, Snapshot,
-    StoredKey, Subscription, Timestamp,
+    Api, ApiId, Application, Credential, KeyDigest, Organisation, Pages, Plan, Rate, Scopes,
+    Snapshot, StoredKey, Subscription, Timestamp,
 };
 use pasarela_store::{
     Delta, HeldApi, HeldApplication, HeldClient, HeldSubscription, Holding, PlanVersion, Standing,
@@ -423,7 +423,8 @@ fn plan_of(held: &Holding, plan: &str, number: i64) -> Option<Plan> {
     let terms = versions.get(at.ok()?)?;
     let at = held.plans.binary_search_by(|one| one.id.as_str().cmp(plan)).ok()?;
     let name = format!("{}/{number}", held.plans.get(at)?.name);
-    Some(Plan { rate: rate(terms), ..Plan::new(name) })
+    let scopes = Scopes::of_text(&terms.scopes);
+    Some(Plan { rate: rate(terms), scopes, ..Plan::new(name) })
 }
 
 fn rate(terms: &PlanVersion) -> Option<Rate> {

@@ -79,12 +79,19 @@ pub(crate) fn plan(it: &Plan, terms: &PlanVersion) -> Value {
     json!({
         "id": it.id.as_str(), "version": it.version, "name": it.name, "state": it.state.as_str(),
         "apis": it.apis.split_whitespace().collect::<Vec<_>>(), "latest": it.latest,
-        "rate": rate(terms), "created": it.created.to_string(),
+        "rate": rate(terms), "scopes": scopes(terms), "created": it.created.to_string(),
     })
 }
 
 pub(crate) fn terms(it: &PlanVersion) -> Value {
-    json!({ "number": it.number, "rate": rate(it), "created": it.created.to_string() })
+    json!({
+        "number": it.number, "rate": rate(it), "scopes": scopes(it),
+        "created": it.created.to_string(),
+    })
+}
+
+fn scopes(it: &PlanVersion) -> Vec<&str> {
+    it.scopes.split_whitespace().collect()
 }
 
 fn rate(it: &PlanVersion) -> Value {

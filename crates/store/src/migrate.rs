@@ -36,6 +36,11 @@ pub(crate) const OURS: &[Migration] = &[
     Migration { number: 4, name: "letters", sql: include_str!("../migrations/0004-letters.sql") },
     Migration { number: 5, name: "quotas", sql: include_str!("../migrations/0005-quotas.sql") },
     Migration { number: 6, name: "clients", sql: include_str!("../migrations/0006-clients.sql") },
+    Migration {
+        number: 7,
+        name: "plan scopes",
+        sql: include_str!("../migrations/0007-plan-scopes.sql"),
+    },
 ];
 
 /// Why a database and this binary do not fit.

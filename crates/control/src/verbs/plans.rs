@@ -1,6 +1,6 @@
 //! Plans, whose terms never change: a change makes new terms, and who has the old ones keeps them.
 
-use pasarela_model::PlanId;
+use pasarela_model::{PlanId, Scopes, scope_fault};
 use pasarela_store::{Plan, PlanState, PlanVersion, Slice, Tx};
 
 use super::name;
@@ -26,6 +26,8 @@ pub struct NewPlan {
     pub rate: Option<RateTerms>,
     /// The APIs it is offered for (`name/v1`).
     pub apis: Vec<String>,
+    /// Scopes that its subscribers are granted.
+    pub scopes: Vec<String>,
 }
 
 /// What may be changed about a plan.
@@ -33,6 +35,8 @@ pub struct NewPlan {
 pub struct PlanChange {
     /// New terms: these make a new version. `Some(None)`: without a limit.
     pub rate: Option<Option<RateTerms>>,
+    /// New terms too: other scopes that subscribers are granted.
+    pub scopes: Option<Vec<String>>,
     /// The APIs it is offered for from now on.
     pub apis: Option<Vec<String>>,
     /// Whether it can be subscribed to.
@@ -44,6 +48,8 @@ const COUNT_MAX: i64 = 1_000_000_000;
 const PER_MS_MAX: i64 = 24 * 60 * 60 * 1000;
 /// APIs that a plan is offered for.
 const APIS_MAX: usize = 1_000;
+/// Scopes that a plan grants.
+const SCOPES_MAX: usize = 100;
 
 impl Control {
     /// All plans.
@@ -102,6 +108,7 @@ impl Control {
     pub async fn create_plan(&self, call: Call, new: NewPlan) -> Result<Answer, Error> {
         name("name", &new.name)?;
         new.rate.map_or(Ok(()), possible)?;
+        let scopes = granted(&new.scopes)?;
         let offer = self.offer();
         if offer.plans.contains(&new.name) {
             let why = "the configuration file has a plan of this name";
@@ -120,7 +127,7 @@ impl Control {
                     latest: 1,
                     created: desk.call.at,
                 };
-                let terms = terms(desk, &made.id, 1, new.rate);
+                let terms = terms(desk, &made.id, 1, (new.rate, scopes));
                 tx.insert(&made, &made.name).await?;
                 tx.add_plan_version(&terms).await?;
                 let now = view::plan(&made, &terms);
@@ -143,15 +150,18 @@ impl Control {
         change: PlanChange,
     ) -> Result<Answer, Error> {
         change.rate.flatten().map_or(Ok(()), possible)?;
+        let scopes = change.scopes.as_deref().map(granted).transpose()?;
         let offer = self.offer();
         self.change(call, move |tx, desk| {
             Box::pin(async move {
                 let (mut it, mut now_terms) = plan(tx, desk, Verb::WritePlans, &id).await?;
                 desk.fresh(it.version)?;
                 let before = view::plan(&it, &now_terms);
-                if let Some(rate) = change.rate {
+                if change.rate.is_some() || scopes.is_some() {
                     it.latest += 1;
-                    now_terms = terms(desk, &it.id, it.latest, rate);
+                    let rate = change.rate.unwrap_or_else(|| rate_of(&now_terms));
+                    let scopes = scopes.unwrap_or_else(|| now_terms.scopes.clone());
+                    now_terms = terms(desk, &it.id, it.latest, (rate, scopes));
                     tx.add_plan_version(&now_terms).await?;
                 }
                 if let Some(apis) = &change.apis {
@@ -207,13 +217,35 @@ fn possible(rate: RateTerms) -> Result<(), Error> {
     }
 }
 
-fn terms(desk: &Desk, plan: &PlanId, number: i64, rate: Option<RateTerms>) -> PlanVersion {
+/// Scopes as they are kept: each once.
+fn granted(scopes: &[String]) -> Result<String, Error> {
+    if scopes.len() > SCOPES_MAX {
+        return Err(Error::invalid("scopes", "a plan grants at most 100 scopes"));
+    }
+    match scopes.iter().find_map(|scope| scope_fault(scope)) {
+        Some(why) => Err(Error::invalid("scopes", format!("one of them is no scope: {why}"))),
+        None => Ok(scopes.iter().map(String::as_str).collect::<Scopes>().to_string()),
+    }
+}
+
+fn rate_of(terms: &PlanVersion) -> Option<RateTerms> {
+    let (count, per_ms) = (terms.rate_count?, terms.rate_per_ms?);
+    Some(RateTerms { count, per_ms, burst: terms.rate_burst })
+}
+
+fn terms(
+    desk: &Desk,
+    plan: &PlanId,
+    number: i64,
+    (rate, scopes): (Option<RateTerms>, String),
+) -> PlanVersion {
     PlanVersion {
         plan: plan.clone(),
         number,
         rate_count: rate.map(|rate| rate.count),
         rate_per_ms: rate.map(|rate| rate.per_ms),
         rate_burst: rate.map(|rate| rate.burst.unwrap_or(rate.count)),
+        scopes,
         created: desk.call.at,
     }
 }

@@ -285,7 +285,12 @@ async fn perform(world: &World, verb: Verb, call: Call, things: &Things) -> Resu
         Verb::RevokeClients => control.revoke_client(call, things.client.clone()).await,
         Verb::ReadPlans => control.list_plans(call, slice).await,
         Verb::WritePlans => {
-            let new = NewPlan { name: format!("{}-plan", things.name), rate: None, apis: vec![] };
+            let new = NewPlan {
+                name: format!("{}-plan", things.name),
+                rate: None,
+                apis: vec![],
+                scopes: vec![],
+            };
             control.create_plan(call, new).await
         }
         Verb::ReadSubscriptions => control.read_subscription(call, things.live.clone()).await,

@@ -126,7 +126,7 @@ async fn who_subscribes_keeps_an_api_from_being_removed(world: World) {
 }
 
 async fn without_its_plans_an_api_is_served_to_nobody(world: World) {
-    let gold = NewPlan { name: "gold".to_owned(), rate: None, apis: vec![] };
+    let gold = NewPlan { name: "gold".to_owned(), rate: None, apis: vec![], scopes: vec![] };
     let gold = world.control.create_plan(gate(&world), gold).await.unwrap();
     let read = |plans: &[&str]| {
         let plans = plans.iter().map(|plan| (*plan).to_owned()).collect();

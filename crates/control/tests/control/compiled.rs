@@ -108,7 +108,12 @@ async fn a_subscription_stays_on_the_terms_it_was_made_on(world: World) {
     let admin = || world.by(&world.gate, Role::Admin);
     let rate = |count| Some(RateTerms { count, per_ms: 1_000, burst: None });
     let apis = vec!["rates/v2".to_owned()];
-    let plan = NewPlan { name: "pro".to_owned(), rate: rate(10), apis };
+    let plan = NewPlan {
+        name: "pro".to_owned(),
+        rate: rate(10),
+        apis,
+        scopes: vec!["write".to_owned(), "read".to_owned(), "read".to_owned()],
+    };
     let plan = world.control.create_plan(admin(), plan).await.unwrap();
     let plan_id = plan.body["id"].as_str().unwrap();
     let (early, late) = (
@@ -125,10 +130,20 @@ async fn a_subscription_stays_on_the_terms_it_was_made_on(world: World) {
     let terms = |name: &str| {
         let found = snapshot.applications.iter().find(|one| one.name == name).unwrap();
         let plan = &snapshot.plans[found.subscriptions[0].plan];
-        (plan.name.clone(), plan.rate.unwrap().count, plan.rate.unwrap().burst)
+        let rate = plan.rate.unwrap();
+        (plan.name.clone(), rate.count, rate.burst, plan.scopes.to_string())
     };
-    assert_eq!(terms("acme/early"), ("pro/1".to_owned(), 10, 10));
-    assert_eq!(terms("acme/late"), ("pro/2".to_owned(), 99, 99));
+    let text = str::to_owned;
+    assert_eq!(terms("acme/early"), (text("pro/1"), 10, 10, text("read write")));
+    assert_eq!(terms("acme/late"), (text("pro/2"), 99, 99, text("read write")));
+    let fewer = PlanChange { scopes: Some(vec!["read".to_owned()]), ..PlanChange::default() };
+    let changed = world.control.change_plan(World::at_version(admin(), 2), id_of(&plan), fewer);
+    let body = changed.await.unwrap().body;
+    assert_eq!((&body["latest"], &body["rate"]["count"]), (&3.into(), &99.into()));
+    assert_eq!(body["scopes"], serde_json::json!(["read"]));
+    let wrong = PlanChange { scopes: Some(vec!["a b".to_owned()]), ..PlanChange::default() };
+    let refused = world.control.change_plan(World::at_version(admin(), 3), id_of(&plan), wrong);
+    assert!(refused.await.is_err(), "a space stands between two");
 }
 
 async fn the_files_part_stays_as_it_is(world: World) {

@@ -258,7 +258,7 @@ async fn step_once(world: &World, walk: &mut Walk, made: &mut Made, step: usize)
             let rate = Some(RateTerms { count: 5, per_ms: 1_000, burst: None });
             let Some(plan) = walk.one(&made.plans).filter(|_| step.is_multiple_of(2)) else {
                 let apis = vec!["rates/v2".to_owned()];
-                let new = NewPlan { name: format!("plan-{step}"), rate, apis };
+                let new = NewPlan { name: format!("plan-{step}"), rate, apis, scopes: vec![] };
                 let done = control.create_plan(gate(), new).await;
                 return made.plans.extend(done.ok().map(|answer| id_of(&answer)));
             };

@@ -469,6 +469,7 @@ pub(super) const ROUTES: &[Route] = &[
                     name: asked.text("name"),
                     rate,
                     apis: asked.texts("apis").unwrap_or_default(),
+                    scopes: asked.texts("scopes").unwrap_or_default(),
                 },
             )
         }),
@@ -477,6 +478,7 @@ pub(super) const ROUTES: &[Route] = &[
         Field::need("name", NAME, "Its name."),
         Field::may_null("rate", Kind::Object(RATE), "Its rate limit; none unless said."),
         Field::need("apis", APIS, "The APIs it is offered for."),
+        Field::may("scopes", SCOPES, "Scopes that its subscribers are granted."),
     ])
     .creates(Some("plans")),
     route(
@@ -498,6 +500,7 @@ pub(super) const ROUTES: &[Route] = &[
             let change = PlanChange {
                 rate: asked.object("rate").map(rate),
                 apis: asked.texts("apis"),
+                scopes: asked.texts("scopes"),
                 state: asked.word("state"),
             };
             c.change_plan(call, asked.id("plan")?, change)
@@ -505,6 +508,7 @@ pub(super) const ROUTES: &[Route] = &[
     )
     .body(&[
         Field::may_null("rate", Kind::Object(RATE), "New terms; null: without a limit."),
+        Field::may("scopes", SCOPES, "New terms: scopes that subscribers are granted."),
         Field::may("apis", APIS, "The APIs it is offered for."),
         Field::may("state", Kind::Word(PlanState::WORDS), "Whether it can be subscribed to."),
     ])

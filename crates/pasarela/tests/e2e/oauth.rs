@@ -376,3 +376,17 @@ fn nodes_on_one_store_take_each_others_tokens() {
         |node: &Gateway| std::fs::read(node.folder().join("data/signing-keys.json")).unwrap();
     assert_eq!(kept(&one), kept(&two));
 }
+
+#[test]
+fn t18_a_token_ends_with_the_key_that_signed_it() {
+    let upstream = Upstream::ok("fine");
+    let (here, elsewhere) = (start(&upstream), start(&upstream));
+    let form = format!("{GRANT}&{ACME}");
+    let [own, other] = [&here, &elsewhere].map(|node| token_of(&post(node, "", &form)));
+    let status = |token: &str| call(&here, "GET", "/rates/rates", token).status;
+    assert_eq!([status(&own), status(&other)], [200, 401]);
+    let keys = |node: &Gateway| node.folder().join("data/signing-keys.json");
+    std::fs::copy(keys(&elsewhere), keys(&here)).unwrap();
+    reload(&here, &here.yaml(), 1);
+    assert_eq!([status(&own), status(&other)], [401, 200]);
+}

@@ -42,6 +42,8 @@ pub struct PlanVersion {
     pub rate_per_ms: Option<i64>,
     /// …and so many at once.
     pub rate_burst: Option<i64>,
+    /// Scopes that its subscribers are granted, a space between two.
+    pub scopes: String,
     /// When it was made.
     pub created: Timestamp,
 }
@@ -54,6 +56,7 @@ impl PlanVersion {
             self.rate_count.to_value(),
             self.rate_per_ms.to_value(),
             self.rate_burst.to_value(),
+            self.scopes.to_value(),
             self.created.to_value(),
         ]
     }
@@ -65,6 +68,7 @@ impl PlanVersion {
             rate_count: row.take()?,
             rate_per_ms: row.take()?,
             rate_burst: row.take()?,
+            scopes: row.take()?,
             created: row.take()?,
         })
     }
@@ -93,7 +97,7 @@ impl Tx {
     /// [`Error::Exists`] where these terms are there already.
     pub async fn add_plan_version(&mut self, new: &PlanVersion) -> Result<(), Error> {
         let sql = "INSERT INTO plan_versions (plan, number, rate_count, rate_per_ms, rate_burst, \
-                   created) VALUES ($1, $2, $3, $4, $5, $6)";
+                   scopes, created) VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let done = self.execute(sql, new.values()).await;
         done.map(drop).map_err(|error| error.naming("plan version", &new.number.to_string()))
     }
@@ -103,7 +107,7 @@ impl Tx {
     /// # Errors
     /// What every question to the store may meet.
     pub async fn plan_versions(&mut self, plan: &PlanId) -> Result<Vec<PlanVersion>, Error> {
-        let sql = "SELECT plan, number, rate_count, rate_per_ms, rate_burst, created \
+        let sql = "SELECT plan, number, rate_count, rate_per_ms, rate_burst, scopes, created \
                    FROM plan_versions WHERE plan = $1 ORDER BY number";
         let rows = self.query(sql, vec![plan.to_value()]).await?;
         rows.into_iter().map(PlanVersion::read).collect()
@@ -114,7 +118,7 @@ impl Tx {
     /// # Errors
     /// [`Error::NotFound`] where there are none.
     pub async fn plan_version(&mut self, plan: &PlanId, number: i64) -> Result<PlanVersion, Error> {
-        let sql = "SELECT plan, number, rate_count, rate_per_ms, rate_burst, created \
+        let sql = "SELECT plan, number, rate_count, rate_per_ms, rate_burst, scopes, created \
                    FROM plan_versions WHERE plan = $1 AND number = $2";
         let rows = self.query(sql, vec![plan.to_value(), number.to_value()]).await?;
         let row = rows.into_iter().next();
@@ -126,7 +130,7 @@ impl Tx {
     /// # Errors
     /// What every question to the store may meet.
     pub async fn plan_versions_in_use(&mut self) -> Result<Vec<PlanVersion>, Error> {
-        let sql = "SELECT plan, number, rate_count, rate_per_ms, rate_burst, created \
+        let sql = "SELECT plan, number, rate_count, rate_per_ms, rate_burst, scopes, created \
                    FROM plan_versions WHERE EXISTS (SELECT 1 FROM subscriptions \
                    WHERE subscriptions.plan = plan_versions.plan \
                    AND subscriptions.plan_version = plan_versions.number) \

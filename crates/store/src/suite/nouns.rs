@@ -249,6 +249,7 @@ async fn terms_of_a_plan_never_change(bed: Bed) {
         rate_count: Some(10 * number),
         rate_per_ms: Some(1_000),
         rate_burst: None,
+        scopes: format!("read:{number} write"),
         created: at(1),
     };
     let (first, second, again) = (terms(1), terms(2), terms(2));

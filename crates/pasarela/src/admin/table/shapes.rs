@@ -50,6 +50,8 @@ pub(super) const RATE_SHOWN: &[Field] = &[
     Field::need("per_ms", Kind::Integer { min: 1, max: 86_400_000 }, "…in so many milliseconds…"),
     Field::need("burst", COUNT, "…and so many at once."),
 ];
+pub(super) const SCOPES: Kind =
+    Kind::Texts { max_items: 100, pattern: Some("^[!#-\\[\\]-~]{1,100}$") };
 pub(super) const APIS: Kind = Kind::Texts { max_items: 1_000, pattern: Some(API_PATTERN) };
 
 /// What comes back, by name.
@@ -132,6 +134,7 @@ pub(in crate::admin) const SHAPES: &[(&str, &[Field])] = &[
                 "The number of its newest terms.",
             ),
             Field::null("rate", Kind::Object(RATE_SHOWN), "The rate limit of its newest terms."),
+            Field::need("scopes", SCOPES, "The scopes that its newest terms grant."),
             CREATED,
         ],
     ),
@@ -140,6 +143,7 @@ pub(in crate::admin) const SHAPES: &[(&str, &[Field])] = &[
         &[
             Field::need("number", Kind::Integer { min: 1, max: i64::MAX }, "From 1."),
             Field::null("rate", Kind::Object(RATE_SHOWN), "The rate limit."),
+            Field::need("scopes", SCOPES, "The scopes that they grant."),
             CREATED,
         ],
     ),
