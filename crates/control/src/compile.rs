@@ -107,6 +107,7 @@ impl Declared {
                     | Credential::Certificate(_)
                     | Credential::Subject(_)
                     | Credential::TlsCertificate(_)
+                    | Credential::Signature { .. }
                     | Credential::Mailbox(_)
                     | Credential::Token { .. }
                     | Credential::Client { .. } => None,

@@ -171,7 +171,14 @@ impl<'h> Ctx<'h> {
     /// What says who calls, beside the head.
     pub(crate) fn whence(&self) -> Whence<'h> {
         let certificate = self.origin.peer_certificate.as_ref().map(|peer| peer.certificate());
-        Whence { place: self.place(), now: self.now(), certificate }
+        let said = self.trusted.then(|| self.head.get(Name::XForwardedProto)).flatten();
+        let tls = said.map_or(self.origin.tls, |said| said.eq_ignore_ascii_case(b"https"));
+        Whence { place: self.place(), now: self.now(), certificate, tls }
+    }
+
+    /// Whether the request is signed by whoever calls; and if, whether its body is.
+    pub(crate) fn signed(&self) -> Option<bool> {
+        self.shown?.ok()??.signed
     }
 
     /// Where it comes from.

@@ -1,6 +1,6 @@
-//! Identify: who calls, by API key, an issuer's token or the certificate of the connection; one that is shown has to be a good
-//! one, and all that are shown are one application's. A key stays here, a token goes on to the service. Who sends a SOAP message may be told by the message instead, once it was read: that is
-//! `mediate::sender`.
+//! Identify: who calls, by API key, an issuer's token, a signature over the request or the certificate of the connection; one
+//! that is shown has to be a good one, and all that are shown are one application's. A key stays here, a token goes on to the
+//! service. Who sends a SOAP message may be told by the message instead, once it was read: that is `mediate::sender`.
 
 use pasarela_model::{Code, Visibility};
 use pasarela_net::{
@@ -15,6 +15,7 @@ use crate::{
     respond::Refusal,
     route::Fields,
     sight::Place,
+    signatures::{self, Signed},
     tokens::Holder,
     worker::WorkerPlane,
 };
@@ -43,6 +44,8 @@ pub(crate) enum Unknown {
     Client,
     /// It is good, and its application may not call from here.
     Place(By),
+    /// The signature is not good.
+    Signature(signatures::Refused),
     /// The certificate is of two applications, or of another one than what was shown beside it.
     OfTwo,
 }
@@ -57,6 +60,8 @@ pub(crate) struct Known {
     pub(crate) application: usize,
     /// By what.
     pub(crate) by: By,
+    /// It is signed, beside or by that; and whether its body is, by way of its digest.
+    pub(crate) signed: Option<bool>,
 }
 
 /// By what an application is known.
@@ -66,6 +71,8 @@ pub(crate) enum By {
     Key,
     /// An issuer's token.
     Token,
+    /// A signature over the request.
+    Signature,
     /// The certificate of its connection.
     Certificate,
     /// What its letter came with.
@@ -81,11 +88,13 @@ pub(crate) struct Whence<'a> {
     pub(crate) now: u64,
     /// The certificate that the connection was made with, a good one.
     pub(crate) certificate: Option<&'a PeerCertificate>,
+    /// Whether it came over TLS, to us or to a proxy that is trusted.
+    pub(crate) tls: bool,
 }
 
 /// Whose is what was shown.
 pub(crate) fn whose(plane: &WorkerPlane, head: &Head, whence: Whence<'_>) -> Shown {
-    let said = said_by(plane, head, whence.now)?;
+    let said = signed_by(plane, head, whence, said_by(plane, head, whence.now)?)?;
     let known = match whence.certificate {
         None => said,
         Some(certificate) => {
@@ -94,7 +103,9 @@ pub(crate) fn whose(plane: &WorkerPlane, head: &Head, whence: Whence<'_>) -> Sho
                 (Some(said), Some(holder)) if said.application != holder => {
                     return Err(Unknown::OfTwo);
                 }
-                (None, Some(application)) => Some(Known { application, by: By::Certificate }),
+                (None, Some(application)) => {
+                    Some(Known { application, by: By::Certificate, signed: None })
+                }
                 (said, _) => said,
             }
         }
@@ -103,6 +114,23 @@ pub(crate) fn whose(plane: &WorkerPlane, head: &Head, whence: Whence<'_>) -> Sho
     match plane.sources.allow(known.application, whence.place) {
         true => Ok(Some(known)),
         false => Err(Unknown::Place(known.by)),
+    }
+}
+
+/// Whose is the signature of a request, beside what it shows.
+fn signed_by(plane: &WorkerPlane, head: &Head, whence: Whence<'_>, said: Option<Known>) -> Shown {
+    if !plane.signatures.are_shown(head) {
+        return Ok(said);
+    }
+    let signed = Signed { head, tls: whence.tls, now: whence.now };
+    let made =
+        plane.signatures.find(signed, plane.remembered.replays()).map_err(Unknown::Signature)?;
+    match said {
+        Some(said) if said.application != made.by => Err(Unknown::OfTwo),
+        said => {
+            let by = said.map_or(By::Signature, |said| said.by);
+            Ok(Some(Known { application: made.by, by, signed: Some(made.body) }))
+        }
     }
 }
 
@@ -118,12 +146,12 @@ fn said_by(plane: &WorkerPlane, head: &Head, now: u64) -> Shown {
         Presented::Malformed => Err(Unknown::Malformed),
         Presented::Key(key) => {
             let application = plane.credentials.find(key).ok_or(Unknown::Key)?;
-            Ok(Some(Known { application, by: By::Key }))
+            Ok(Some(Known { application, by: By::Key, signed: None }))
         }
         Presented::Token(token) => {
             let found = plane.tokens.find(token, &plane.known, now).map_err(Unknown::Token)?;
             let application = found.ok_or(Unknown::Client)?.application;
-            Ok(Some(Known { application, by: By::Token }))
+            Ok(Some(Known { application, by: By::Token, signed: None }))
         }
     }
 }
@@ -151,7 +179,7 @@ pub(crate) fn identify(
     ctx.shown = Some(shown);
     match shown {
         Ok(None) => Ok(Caller::Anonymous),
-        Ok(Some(Known { application, by })) => {
+        Ok(Some(Known { application, by, .. })) => {
             (ctx.application, ctx.by_key) = (Some(application), by == By::Key);
             Ok(Caller::Application(application))
         }
@@ -200,6 +228,7 @@ pub(crate) fn unknown(why: Unknown, head: &Head) -> Refusal {
             return Refusal::new(Code::NetworkRefused, why);
         }
         Unknown::OfTwo => "the certificate and what is shown beside it are of two applications",
+        Unknown::Signature(refused) => return refused.refusal(),
         Unknown::Client => "the token is good, but no application here goes by its client",
         Unknown::Token(refused) => {
             let detail = format!("the token is refused: {refused}");

@@ -155,7 +155,7 @@ fn proved(ctx: &Ctx<'_>, name: Option<&str>) -> Shown {
     let found = plane.snapshot.applications.iter().position(|one| one.name == name);
     let Some(application) = found else { return Ok(None) };
     match plane.sources.allow(application, ctx.place()) {
-        true => Ok(Some(Known { application, by: By::Mail })),
+        true => Ok(Some(Known { application, by: By::Mail, signed: None })),
         false => Err(Unknown::Place(By::Mail)),
     }
 }

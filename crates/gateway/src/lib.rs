@@ -38,6 +38,7 @@ mod scopes;
 mod serve_h1;
 mod serve_h2;
 mod sight;
+mod signatures;
 mod soon;
 mod spend;
 mod tend;

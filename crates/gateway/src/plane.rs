@@ -58,6 +58,7 @@ use crate::{
     quota::Quotas,
     router::Router,
     sight::Sources,
+    signatures::Signatures,
     soon::soon,
     texts::{Text, Texts},
     tokens::Tokens,
@@ -126,6 +127,8 @@ pub struct Plane {
     /// Messages that came and may not come again.
     pub(crate) remembered: Remembered,
     pub(crate) tokens: Arc<Tokens>,
+    /// Who is known by what signatures.
+    pub(crate) signatures: Arc<Signatures>,
     /// Who is known by a client certificate.
     pub(crate) certificates: Arc<Certificates>,
     /// From where the calls of some applications may come.
@@ -365,7 +368,7 @@ impl Plane {
                 (callers.join().unwrap_or_else(|panic| resume_unwind(panic)), surface)
             }),
         };
-        let Callers { credentials, certificates, holders, tokens, sources } = callers?;
+        let Callers { credentials, certificates, holders, signatures, tokens, sources } = callers?;
         let Surface { router, texts, apis, unheard } = surface?;
         let remembered = previous.map(|old| old.remembered.clone()).unwrap_or_default();
         Ok(Self {
@@ -374,6 +377,7 @@ impl Plane {
             credentials,
             holders,
             remembered,
+            signatures,
             tokens,
             sources,
             certificates,

@@ -40,6 +40,7 @@ pub(crate) fn holders(applications: &Pages<Application>) -> Result<Holders, usiz
             match credential {
                 Credential::ApiKey(_)
                 | Credential::TlsCertificate(_)
+                | Credential::Signature { .. }
                 | Credential::Mailbox(_)
                 | Credential::Token { .. }
                 | Credential::Client { .. } => (),

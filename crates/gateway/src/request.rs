@@ -104,19 +104,43 @@ async fn carry<'h, D: Downstream>(
     let permit = authorize(&plane, &target, caller, ctx)?;
     admit(worker, &permit, down, ctx).await?;
     let mut order = mediate::request(&plane, target.api, down.framing(), head)?;
+    if let Some(covered) = ctx.signed()
+        && !order.framing.is_empty()
+    {
+        return Box::pin(async {
+            let mut held = mediate::hold(&mut order, covered, down, head, ctx).await?;
+            carry_on(worker, &plane, permit, order, &mut held, head, ctx).await
+        })
+        .await;
+    }
+    carry_on(worker, &plane, permit, order, down, head, ctx).await
+}
+
+/// Carries a call that is admitted.
+#[inline]
+async fn carry_on<'h, D: Downstream>(
+    worker: &Worker,
+    plane: &Rc<WorkerPlane>,
+    permit: Permit,
+    mut order: mediate::Order<'h>,
+    down: &mut D,
+    head: &'h Head,
+    ctx: &mut Ctx<'h>,
+) -> Result<(), Refusal> {
+    let target = &permit.target;
     // Asked first: what follows lies further off, and most APIs have none of it.
     if plane.apis[target.api].wsdl
         && let Some(contract) = &plane.apis[target.api].soap
     {
         if !target.soap {
-            let call = mediate::call(worker, &plane, &permit, order, down, head, ctx);
+            let call = mediate::call(worker, plane, &permit, order, down, head, ctx);
             return Box::pin(call).await;
         }
         // Boxed: an exchange that is not SOAP should not carry the room for this.
         return Box::pin(async {
             let ahead = mediate::open(contract, &mut order, down, head, ctx).await?;
             let call = (&permit, &**contract);
-            carry_message(worker, &plane, call, (order, ahead), down, head, ctx).await
+            carry_message(worker, plane, call, (order, ahead), down, head, ctx).await
         })
         .await;
     }
@@ -128,11 +152,11 @@ async fn carry<'h, D: Downstream>(
                 mediate::open_bridged(contract, &mut order, down, head, ctx).await?;
             let call = (&permit, &**contract);
             let read = (order, ahead, number);
-            mediate::carry_bridged(worker, &plane, call, read, down, head, ctx).await
+            mediate::carry_bridged(worker, plane, call, read, down, head, ctx).await
         })
         .await;
     }
-    forward(worker, &plane, &permit, &order, down, head, ctx).await
+    forward(worker, plane, &permit, &order, down, head, ctx).await
 }
 
 /// Carries a SOAP message that says itself who sends it: it is read before anybody knows whether it may be sent.
@@ -148,6 +172,13 @@ async fn carry_signed<'h, D: Downstream>(
     let asked = mediate::request(plane, target.api, down.framing(), head);
     if may_see(plane, target.api, &by_key, ctx).is_ok() {
         let mut order = asked?;
+        if let Some(covered) = ctx.signed() {
+            let mut held = mediate::hold(&mut order, covered, down, head, ctx).await?;
+            let down = &mut held;
+            let told = told(plane, target, (&mut order, by_key), down, head, ctx).await?;
+            let read = (target, told.0, order, told.1);
+            return carry_told(worker, plane, read, down, head, ctx).await;
+        }
         let (caller, ahead) = told(plane, target, (&mut order, by_key), down, head, ctx).await?;
         let read = (target, caller, order, ahead);
         return carry_told(worker, plane, read, down, head, ctx).await;

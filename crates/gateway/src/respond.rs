@@ -162,7 +162,7 @@ pub(crate) async fn refuse<D: Downstream>(
         }
         if let Some(challenge) = &refusal.challenge {
             put.put(b"WWW-Authenticate", challenge.value(&refusal.detail).as_bytes());
-        } else if matches!(refusal.code, Code::CredentialMissing | Code::CredentialUnknown) {
+        } else if is_unproven(refusal.code) {
             // RFC 9110 §11.6.1: a 401 names a way in.
             put.put(b"WWW-Authenticate", b"Bearer realm=\"pasarela\"");
         }
@@ -171,6 +171,19 @@ pub(crate) async fn refuse<D: Downstream>(
         ctx.aborted = true;
         down.abort();
     }
+}
+
+/// Whether it is refused for want of a proof that HTTP knows of.
+fn is_unproven(code: Code) -> bool {
+    matches!(
+        code,
+        Code::CredentialMissing
+            | Code::CredentialUnknown
+            | Code::SignatureInvalid
+            | Code::SignatureUnknown
+            | Code::SignatureStale
+            | Code::DigestMismatch
+    )
 }
 
 /// Whether a message can be read in two ways, so that what follows it cannot be trusted either (P2).

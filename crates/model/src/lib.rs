@@ -38,8 +38,8 @@ pub use snapshot::{
     Concurrency, Credential, Face, HashKey, HeaderMatch, Holder, HostPattern, HttpVersion,
     ImportedDocument, IpNet, KeyDigest, Operation, Organisation, OrganisationKind, PassiveHealth,
     PathSegment, PathTemplate, Plan, Quota, QuotaOver, QuotaWindow, Rate, Reference, Retries,
-    ServedContract, Snapshot, StoredKey, Subscription, Timeouts, Upstream, UpstreamTarget,
-    UpstreamTls, Visibility,
+    ServedContract, SignatureKey, Snapshot, StoredKey, Subscription, Timeouts, Upstream,
+    UpstreamTarget, UpstreamTls, Visibility,
 };
 pub use time::{NotATime, Timestamp};
 pub use token::{TokenAlgorithm, TokenIssuer, TokenKeys};

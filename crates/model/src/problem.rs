@@ -105,6 +105,10 @@ codes! {
     ScopeMissing = "GW0065", 403, Caller, "scope_missing", "The credential does not reach as far as this operation";
     NetworkRefused = "GW0070", 403, Caller, "network_refused", "Calls from this address are not taken";
     CertificateOver = "GW0071", 403, Caller, "certificate_over", "The client certificate is no longer good";
+    SignatureInvalid = "GW0072", 401, Caller, "signature_invalid", "The signature of the request cannot be taken";
+    SignatureUnknown = "GW0073", 401, Caller, "signature_unknown", "The signature is nobody's";
+    SignatureStale = "GW0074", 401, Caller, "signature_stale", "The signature is not of now";
+    DigestMismatch = "GW0075", 401, Caller, "digest_mismatch", "The body is not what was signed";
     EffectUnknown = "GW0090", 500, Ours, "effect_unknown", "Nobody knows whether the message took effect";
 }
 

@@ -644,6 +644,15 @@ pub enum Credential {
     Subject(String),
     /// What the certificate that it shows in a TLS handshake is called.
     TlsCertificate(CertificateName),
+    /// A key that its requests are signed with (RFC 9421).
+    Signature {
+        /// By what signatures name it; no two applications have the same.
+        keyid: String,
+        /// The key.
+        key: SignatureKey,
+        /// Components that have to be signed, beside those that always have to be.
+        covers: Vec<String>,
+    },
     /// What the tokens of an issuer call it.
     Token {
         /// Index into [`Snapshot::issuers`].
@@ -660,6 +669,17 @@ pub enum Credential {
     },
     /// An address from which it sends mail. It proves nothing by itself: anybody can write it on a letter.
     Mailbox(MailAddress),
+}
+
+/// By what a signature over a request is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignatureKey {
+    /// A shared secret, for `hmac-sha256`.
+    Hmac(Secret),
+    /// The 32 bytes of a public key, for `ed25519`.
+    Ed25519(Vec<u8>),
+    /// An uncompressed point, for `ecdsa-p256-sha256`.
+    P256(Vec<u8>),
 }
 
 /// What a certificate is known by: one of its names to the letter, or a digest. Never its common name (T22).

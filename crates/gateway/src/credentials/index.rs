@@ -99,6 +99,7 @@ pub(crate) fn keys_of<'a>(
         | Credential::Certificate(_)
         | Credential::Subject(_)
         | Credential::TlsCertificate(_)
+        | Credential::Signature { .. }
         | Credential::Mailbox(_)
         | Credential::Token { .. }
         | Credential::Client { .. } => None,

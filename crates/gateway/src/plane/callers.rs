@@ -14,6 +14,7 @@ use crate::{
     credentials::{CredentialIndex, Held, keys_of},
     proofs,
     sight::Sources,
+    signatures::Signatures,
     tokens::Tokens,
 };
 
@@ -23,6 +24,7 @@ pub(super) struct Callers {
     pub(super) credentials: CredentialIndex,
     pub(super) certificates: Arc<Certificates>,
     pub(super) holders: Arc<Holders>,
+    pub(super) signatures: Arc<Signatures>,
     pub(super) tokens: Arc<Tokens>,
     pub(super) sources: Arc<Sources>,
 }
@@ -39,6 +41,7 @@ impl Callers {
                 credentials: keys.map_err(CompileError::SharedKey)?,
                 certificates: Arc::new(Certificates::new(&snapshot.applications)),
                 holders: holders(snapshot)?,
+                signatures: signatures(snapshot)?,
                 tokens: tokens(snapshot, None)?,
                 sources: Arc::new(Sources::new(&snapshot.applications)),
             });
@@ -65,6 +68,10 @@ impl Callers {
                 true => holders(snapshot)?,
                 false => Arc::clone(&before.holders),
             },
+            signatures: match changes.proofs {
+                true => signatures(snapshot)?,
+                false => Arc::clone(&before.signatures),
+            },
             tokens: match changes.proofs || !same_issuers || !same_apis {
                 true => tokens(snapshot, Some(&before.tokens))?,
                 false => Arc::clone(&before.tokens),
@@ -79,10 +86,18 @@ impl Callers {
 
 fn holders(snapshot: &Snapshot) -> Result<Arc<Holders>, CompileError> {
     let holders = proofs::holders(&snapshot.applications);
-    holders.map(Arc::new).map_err(|index| {
-        let application = snapshot.applications.get(index).map(|known| known.name.clone());
-        CompileError::Proof { application: application.unwrap_or_default() }
-    })
+    holders.map(Arc::new).map_err(|index| unusable(snapshot, index))
+}
+
+fn signatures(snapshot: &Snapshot) -> Result<Arc<Signatures>, CompileError> {
+    let signatures = Signatures::build(&snapshot.applications);
+    signatures.map(Arc::new).map_err(|index| unusable(snapshot, index))
+}
+
+/// What this application proves itself with is none.
+fn unusable(snapshot: &Snapshot, index: usize) -> CompileError {
+    let application = snapshot.applications.get(index).map(|known| known.name.clone());
+    CompileError::Proof { application: application.unwrap_or_default() }
 }
 
 fn tokens(snapshot: &Snapshot, before: Option<&Tokens>) -> Result<Arc<Tokens>, CompileError> {

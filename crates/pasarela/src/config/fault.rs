@@ -68,6 +68,7 @@ codes! {
     Issuing = "CF0112", "Tokens cannot be issued so";
     Shadowed = "CF0113", "The gateway answers at an address of an API";
     ClientCertificate = "CF0120", "A client certificate is not named as one can be known";
+    SignatureKey = "CF0125", "A key for signatures cannot be used";
     MailFace = "CF0150", "An API without a SOAP face cannot be written to";
     MailAddress = "CF0151", "An address of mail cannot be used";
     MailStore = "CF0152", "Mail has nowhere to be kept";

@@ -30,6 +30,7 @@ mod scopes;
 pub mod sent;
 pub mod settings;
 mod sight;
+mod signatures;
 mod source;
 mod tree;
 mod units;

@@ -16,12 +16,13 @@ use super::{
     price::Price,
     proofs, scopes,
     sight::networks,
+    signatures,
     tree::{Kind, Node},
     walk::{Walk, start_of},
 };
 
 pub(crate) const ORGANISATION_KEYS: [&str; 2] = ["name", "kind"];
-pub(crate) const APPLICATION_KEYS: [&str; 12] = [
+pub(crate) const APPLICATION_KEYS: [&str; 13] = [
     "name",
     "organisation",
     "subscriptions",
@@ -29,6 +30,7 @@ pub(crate) const APPLICATION_KEYS: [&str; 12] = [
     "mail",
     "tokens",
     "client_certificates",
+    "signatures",
     "users",
     "certificates",
     "networks",
@@ -72,6 +74,7 @@ struct Taken {
     keys: HashMap<KeyDigest, (String, u32)>,
     proofs: proofs::Taken,
     client_certificates: client_certificates::Taken,
+    signatures: signatures::Taken,
     clients: issuers::Clients,
     own_clients: oauth::Clients,
 }
@@ -138,6 +141,7 @@ fn application(
     let proofs = proofs::read(walk, fields, name, &mut taken.proofs);
     let certificates =
         client_certificates::read(walk, fields, name, &mut taken.client_certificates);
+    let signatures = signatures::read(walk, fields, name, &mut taken.signatures);
     let tokens = fields
         .get("tokens")
         .map_or(Some(Vec::new()), |node| taken.clients.read(walk, node, name, offer.issuers));
@@ -150,7 +154,8 @@ fn application(
         name: item.name.as_ref()?.value.clone(),
         organisation: organisation.map_or(Some(None), |found| found.map(Some))?,
         subscriptions: subscriptions?,
-        credentials: [credentials?, proofs?, certificates?, tokens?, clients?].concat(),
+        credentials: [credentials?, proofs?, certificates?, signatures?, tokens?, clients?]
+            .concat(),
         networks: networks?,
         scopes: scopes?,
         ..Application::default()

@@ -40,6 +40,7 @@ mod reload;
 mod rest_soap;
 mod scopes;
 mod shares;
+mod signatures;
 mod slow;
 mod soap;
 mod soap_header_faults;

@@ -17,7 +17,10 @@ use pasarela_testkit::{Authority, Builder, ClientTls, Gateway, RawClient, Respon
 use serde_json::json;
 
 use self::rules::{Api, Application, Cell, Contract, From, Probe, Who, cell};
-use crate::gateway;
+use crate::{
+    gateway,
+    signatures::{self, Signing},
+};
 
 mod rules;
 mod store;
@@ -37,11 +40,13 @@ enum Shown {
     Token(&'static str, i64),
     /// On connections of TLS, a certificate for these names; by the first an application is known.
     Certificate(&'static [&'static str]),
+    /// A signature with this key, by another one's secret perhaps.
+    Signature(&'static str, &'static str),
     /// In SOAP messages, a user with this password; a key beside it.
     User(&'static str, &'static str, &'static str),
 }
 
-use Shown::{Certificate, Keys, Nothing, Token, User};
+use Shown::{Certificate, Keys, Nothing, Signature, Token, User};
 
 /// Who asks: a name, what is shown, and whose that is. `good`: what is shown is what it should be.
 struct Identity {
@@ -83,6 +88,15 @@ const WHO: &[Identity] = &[
     by("a token of one who is at home somewhere", Token("homely", 300), Who::Application("homely")),
     by("a token that ran out", Token("ours", -300), Who::Bad),
     by("a token for nobody", Token("stranger", 300), Who::Bad),
+    by("a partner's signature", Signature("acme", "acme"), Who::Application("acme")),
+    by("the owner's signature", Signature("ours", "ours"), Who::Application("ours")),
+    by(
+        "a signature of one who is at home somewhere",
+        Signature("homely", "homely"),
+        Who::Application("homely"),
+    ),
+    by("a signature with another's secret", Signature("ours", "acme"), Who::Forged),
+    by("a signature with a key that nobody has", Signature("stranger", "acme"), Who::Forged),
     by("a partner's certificate", Certificate(&["acme.example"]), Who::Application("acme")),
     by("the owner's certificate", Certificate(&["ours.example"]), Who::Application("ours")),
     by(
@@ -230,6 +244,7 @@ fn with_applications(mut builder: Builder, issuer: &Ed25519KeyPair) -> Builder {
         top += &format!(
             "  - name: {name}\n    keys: [{{ file: {name}.key }}]\n    tokens: [{{ issuer: login, client: {name} }}]\n    \
              users: [{{ name: {name}, password: {{ file: {name}.key }} }}]\n    \
+             signatures: [{{ keyid: {name}, hmac: {{ file: {name}.key }} }}]\n    \
              client_certificates: [{{ dns: {name}.example }}]\n"
         );
         if !application.kind.is_empty() {
@@ -369,7 +384,7 @@ impl<'g> Asking<'g> {
         let name = |name: &str| self.keys.get(name).cloned().unwrap_or_else(|| key(name));
         let mut message = envelope("");
         match who.shown {
-            Shown::Nothing | Shown::Certificate(_) => (),
+            Shown::Nothing | Shown::Certificate(_) | Shown::Signature(..) => (),
             Shown::Keys(direct, bearer) => {
                 if !direct.is_empty() {
                     fields += &format!("X-API-Key: {}\r\n", name(direct));
@@ -394,6 +409,11 @@ impl<'g> Asking<'g> {
             Probe::Json => "{\"$value\":\"42\"}".to_owned(),
             _ => String::new(),
         };
+        if let Signature(keyid, secret) = who.shown {
+            let mut signing = Signing::new(keyid, method, &path, body.as_bytes());
+            signing.scheme = if from.listener == "tls" { "https" } else { "http" };
+            fields += &signing.fields(&signatures::Key::Hmac(key(secret).into()));
+        }
         if !body.is_empty() {
             fields += &format!("Content-Length: {}\r\n", body.len());
         }

@@ -16,6 +16,7 @@ mod harness;
 mod http1;
 mod oauth;
 mod paths;
+mod signatures;
 mod slow;
 mod smuggling;
 mod soap;

@@ -56,6 +56,8 @@ pub(super) enum Who {
     Nobody,
     /// What it shows is not good.
     Bad,
+    /// Its signature is nobody's.
+    Forged,
     Application(&'static str),
 }
 
@@ -209,6 +211,9 @@ pub(super) fn cell(
         if who == Who::Bad {
             return Cell::Refused("GW0005");
         }
+        if who == Who::Forged {
+            return Cell::Refused("GW0073");
+        }
         if named(who).is_some() && caller.is_none() {
             return Cell::Refused("GW0070");
         }
@@ -224,7 +229,7 @@ pub(super) fn cell(
         };
         match sender {
             Who::Nobody => return for_those_who_see("GW0041"),
-            Who::Bad => return for_those_who_see("GW0045"),
+            Who::Bad | Who::Forged => return for_those_who_see("GW0045"),
             Who::Application(name) => {
                 if caller.is_some_and(|one| one.name != name) {
                     return for_those_who_see("GW0045");
