@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The form's name; another form gets another number.
-const MAGIC: &[u8] = b"pasarela-held-7\n";
+const MAGIC: &[u8] = b"pasarela-held-8\n";
 const SUM: usize = 32;
 
 impl Holding {
