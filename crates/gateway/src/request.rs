@@ -156,6 +156,12 @@ async fn carry_on<'h, D: Downstream>(
         })
         .await;
     }
+    if target.soap {
+        // No contract tells of operations: what is known already is all there will be.
+        let permit = operation_known(plane, permit, ctx)?;
+        spend_when_read(worker, &permit, ctx).await?;
+        return forward(worker, plane, &permit, &order, down, head, ctx).await;
+    }
     forward(worker, plane, &permit, &order, down, head, ctx).await
 }
 

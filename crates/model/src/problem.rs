@@ -89,7 +89,6 @@ codes! {
     NotAcceptable = "GW0035", 406, Caller, "not_acceptable", "The operation does not answer in this form";
     ServiceBroken = "GW0036", 502, Upstream, "service_broken", "The service's answer is not what its contract says";
     ServiceFault = "GW0037", 500, Upstream, "service_fault", "The service answered with a fault";
-    HeaderNotUnderstood = "GW0080", 400, Caller, "header_not_understood", "A header block that has to be understood is not";
     ForeignReply = "GW0040", 400, Caller, "foreign_reply", "The message asks for its answer elsewhere";
     SecurityMissing = "GW0041", 401, Caller, "security_missing", "The message does not say who sends it";
     SecurityInvalid = "GW0042", 400, Caller, "security_invalid", "The security header cannot be taken";
@@ -109,6 +108,7 @@ codes! {
     SignatureUnknown = "GW0073", 401, Caller, "signature_unknown", "The signature is nobody's";
     SignatureStale = "GW0074", 401, Caller, "signature_stale", "The signature is not of now";
     DigestMismatch = "GW0075", 401, Caller, "digest_mismatch", "The body is not what was signed";
+    HeaderNotUnderstood = "GW0080", 400, Caller, "header_not_understood", "A header block that has to be understood is not";
     EffectUnknown = "GW0090", 500, Ours, "effect_unknown", "Nobody knows whether the message took effect";
 }
 

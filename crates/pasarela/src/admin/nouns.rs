@@ -44,6 +44,16 @@ pub(super) const NOUNS: &[Noun] = &[
     ),
     noun("audit", "The audit log", &[("list", "readAudit")]),
     noun(
+        "client",
+        "Clients of an application, which get tokens",
+        &[
+            ("list", "listClients"),
+            ("create", "createClient"),
+            ("rotate", "rotateClient"),
+            ("revoke", "revokeClient"),
+        ],
+    ),
+    noun(
         "key",
         "API keys of an application",
         &[

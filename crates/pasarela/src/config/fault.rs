@@ -69,12 +69,12 @@ codes! {
     Shadowed = "CF0113", "The gateway answers at an address of an API";
     ClientCertificate = "CF0120", "A client certificate is not named as one can be known";
     SignatureKey = "CF0125", "A key for signatures cannot be used";
+    NoSoapFace = "CF0140", "A REST service cannot be offered over SOAP";
+    OperationLeftOut = "CF0141", "An operation is not offered over SOAP";
     MailFace = "CF0150", "An API without a SOAP face cannot be written to";
     MailAddress = "CF0151", "An address of mail cannot be used";
     MailStore = "CF0152", "Mail has nowhere to be kept";
     Relay = "CF0153", "A relay for mail cannot be used";
-    NoSoapFace = "CF0140", "A REST service cannot be offered over SOAP";
-    OperationLeftOut = "CF0141", "An operation is not offered over SOAP";
     PriceUnused = "CF0902", "Prices are checked, not charged yet";
     SharedLimitsUnused = "CF0905", "Shared limits are checked, not used yet";
     FaceUnused = "CF0906", "A face is checked, not offered yet";

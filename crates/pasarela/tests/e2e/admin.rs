@@ -512,7 +512,10 @@ fn two_nodes_on_one_database_know_within_a_second_what_the_other_did() {
     let upstream = Upstream::ok("ok");
     let storage = format!("storage: {url}");
     let one = administered(&storage, &upstream).start();
-    let two = administered(&storage, &upstream).start();
+    let pepper = one.folder().join("data/pepper");
+    let two = administered(&storage, &upstream)
+        .env("PASARELA_PEPPER_FILE", pepper.to_str().unwrap())
+        .start();
     let (owner, made, key) = Person::first(&one).partner("acme");
     until(&one, "/t/", &key, 200);
     until(&two, "/t/", &key, 200);

@@ -6,7 +6,7 @@ use aws_lc_rs::{
 };
 use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
 use pasarela_testkit::{
-    Gateway, Outcome, Response, Upstream, eventually, postgres_database, seconds,
+    Builder, Gateway, Outcome, Response, Upstream, eventually, postgres_database, seconds,
 };
 use serde_json::{Value, json};
 
@@ -25,11 +25,11 @@ const OAUTH: &str = "oauth: { issuer: \"http://127.0.0.1\", audience: rates, lif
 
 /// `acme` may read by its plan; `other` has a client too, and subscribes to nothing.
 fn start(upstream: &Upstream) -> Gateway {
-    start_on(upstream, "")
+    prepared(upstream, "").start()
 }
 
 /// With more at the top of the file.
-fn start_on(upstream: &Upstream, more: &str) -> Gateway {
+fn prepared(upstream: &Upstream, more: &str) -> Builder {
     gateway()
         .top(more)
         .file("rates.yaml", CONTRACT)
@@ -53,7 +53,6 @@ fn start_on(upstream: &Upstream, more: &str) -> Gateway {
         .api_with("hidden", &[&upstream.url()], "plans: [free]\nvisibility: partner")
         .api_with("marker", &[&upstream.url()], "")
         .workers(1)
-        .start()
 }
 
 fn post(gateway: &Gateway, fields: &str, form: &str) -> Response {
@@ -366,7 +365,10 @@ fn nodes_on_one_store_take_each_others_tokens() {
     let Some(url) = postgres_database() else { return };
     let upstream = Upstream::ok("fine");
     let storage = format!("storage: \"{url}\"");
-    let (one, two) = (start_on(&upstream, &storage), start_on(&upstream, &storage));
+    let one = prepared(&upstream, &storage).start();
+    let pepper = one.folder().join("data/pepper");
+    let two =
+        prepared(&upstream, &storage).env("PASARELA_PEPPER_FILE", pepper.to_str().unwrap()).start();
     let form = format!("{GRANT}&{ACME}");
     for (from, to) in [(&one, &two), (&two, &one)] {
         let token = token_of(&post(from, "", &form));

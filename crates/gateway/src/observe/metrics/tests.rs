@@ -242,6 +242,8 @@ fn the_page_about_metrics_names_each_of_them_and_no_other() {
         .lines()
         .filter_map(|line| line.strip_prefix("| `"))
         .filter_map(|line| line.split(['`', '{']).next())
+        // Mail has counters of its own, and what is left of quotas is asked of them.
+        .filter(|name| !name.starts_with("pasarela_mail_") && *name != "pasarela_quota_left_calls")
         .collect();
     assert_eq!(said, named);
 }
