@@ -94,7 +94,9 @@ impl<'g> Person<'g> {
         } else {
             request += "Content-Length: 0\r\n\r\n";
         }
-        RawClient::connect(self.gateway.address_of("console")).ask(request)
+        // A statement may take ten seconds on a server that is busy with others' databases, after a wait for its turn.
+        let mut client = RawClient::connect(self.gateway.address_of("console"));
+        client.patience(seconds(30)).ask(request)
     }
 
     #[track_caller]

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::admin::{Patient, Person, administered, call, on_both, text, until};
 
 on_both! {
-    f07_a_store_that_dies_under_load_costs_no_call_and_heals,
+    f07_a_store_that_dies_under_load_costs_no_call_and_heals_alone,
     t15_a_stolen_store_holds_no_secret,
 }
 
@@ -91,7 +91,7 @@ impl Asker<'_> {
     }
 }
 
-fn f07_a_store_that_dies_under_load_costs_no_call_and_heals(storage: &str) {
+fn f07_a_store_that_dies_under_load_costs_no_call_and_heals_alone(storage: &str) {
     let upstream = Upstream::ok("ok");
     let gateway = administered(storage, &upstream).start();
     let gate = Person::first(&gateway);
