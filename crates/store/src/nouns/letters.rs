@@ -2,7 +2,7 @@
 //!
 //! Whoever works takes something for a while, says now and then that it is still at it, and in the end that it is done. A process
 //! that dies in between says nothing, and somebody else takes it. That it is called a second time then cannot be told here; it is
-//! called with the same key ([`TakenCall::mark`]).
+//! called with the same key (`mark`).
 
 use pasarela_model::{LetterId, Timestamp};
 
