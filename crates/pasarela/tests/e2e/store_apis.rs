@@ -6,30 +6,10 @@ use pasarela_testkit::{Gateway, Outcome, Upstream, eventually, seconds};
 use serde_json::{Value, json};
 
 use crate::{
-    admin::{Patient, Person, administered, call, text, until},
+    admin::{Patient, Person, administered, call, on_both, text, until},
     contracts::{TYPES, WSDL},
     publish::{json_call, service, soap_call},
 };
-
-/// Makes a test of each of these on each engine; each gets the line for `storage`.
-macro_rules! on_both {
-    ($($name:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[test]
-            fn $name() {
-                super::$name("storage: sqlite:./data");
-            })*
-        }
-        mod postgres {
-            $(#[test]
-            fn $name() {
-                if let Some(url) = pasarela_testkit::postgres_database() {
-                    super::$name(&format!("storage: {url}"));
-                }
-            })*
-        }
-    };
-}
 
 on_both! {
     an_api_answers_from_its_publication_to_its_retirement,
